@@ -1,0 +1,66 @@
+/** The entries of a set (docs/formats.md, "contents"): what duplicity's difftar says, and where the data lies. */
+import type { TreePath } from "../bytes/tree-path.js";
+
+export type ContentsEntry =
+  | { readonly kind: "deleted"; readonly path: TreePath }
+  | {
+      readonly kind: "object";
+      readonly path: TreePath;
+      readonly attributes: Attributes;
+      readonly object: SpecialObject;
+    }
+  | FileEntry;
+
+/**
+ * A regular file. `snapshot`: data is its content. `diff`: data is a librsync delta against the previous content.
+ * `prefix`: the first `sizeBytes` of the previous content (touched, chmod'ed, truncated); no data.
+ */
+export interface FileEntry {
+  readonly kind: "snapshot" | "diff" | "prefix";
+  readonly path: TreePath;
+  readonly attributes: Attributes;
+  /** Size of the resulting file. */
+  readonly sizeBytes: number;
+  /** Where the content or the delta lies, in order; empty for `prefix`. */
+  readonly data: readonly DataRun[];
+  /** Absent when the set has no sigtar. */
+  readonly signature?: SignatureDigest;
+}
+
+export type SpecialObject =
+  | { readonly type: "directory" }
+  | { readonly type: "symlink"; /** latin1 */ readonly target: string }
+  | { readonly type: "fifo" }
+  | {
+      readonly type: "characterDevice" | "blockDevice";
+      readonly major: number;
+      readonly minor: number;
+    };
+
+export interface Attributes {
+  /** Low twelve bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** latin1; empty when the source did not know a name. */
+  readonly userName: string;
+  readonly groupName: string;
+  /** Whole seconds since the epoch. */
+  readonly mtime: number;
+}
+
+/** `pieceCount` pieces of `pieceSizeBytes` each, `strideBytes` apart, in the unwrapped tar of one volume. */
+export interface DataRun {
+  readonly volume: number;
+  readonly offset: number;
+  readonly pieceSizeBytes: number;
+  readonly pieceCount: number;
+  readonly strideBytes: number;
+}
+
+/** Tells the content a file must have: digest of its librsync signature (MD4, 8-byte strong sums, this block length). */
+export interface SignatureDigest {
+  readonly blockLength: number;
+  /** First 8 bytes of the SHA-256 of the signature: as strong against accidents as the sums it covers. */
+  readonly digest: Uint8Array;
+}
