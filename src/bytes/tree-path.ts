@@ -46,7 +46,10 @@ export function baseName(path: TreePath): string {
 /** Whether `path` is `directory` or lies below it. */
 export function isWithin(path: TreePath, directory: TreePath): boolean {
   if (directory === "") return true;
-  return path.startsWith(directory) && (path.length === directory.length || path[directory.length] === "/");
+  return (
+    path.startsWith(directory) &&
+    (path.length === directory.length || path[directory.length] === "/")
+  );
 }
 
 /**
@@ -73,7 +76,7 @@ export function latin1Bytes(latin1: string): Uint8Array {
 
 /** `bytes` as a latin1 string. */
 export function latin1String(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 /** A path as people read it: UTF-8 where it is, other and control bytes escaped; for messages only. */

@@ -1,0 +1,36 @@
+/** SHA-256, and how digests are written in text. */
+import { hash, webcrypto } from "node:crypto";
+import { MirrorError } from "../errors.js";
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return hash("sha256", bytes, "buffer");
+}
+
+/** Hashes large input in the thread pool; small input at once, which is quicker than asking for it. */
+export async function sha256Async(bytes: Uint8Array): Promise<Uint8Array> {
+  if (bytes.length < THREAD_POOL_MIN_BYTES) return sha256(bytes);
+  return new Uint8Array(await webcrypto.subtle.digest("SHA-256", bytes));
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+/** Without padding. */
+export function toBase64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
+}
+
+/** Reads exactly what `toBase64url` writes. @throws MirrorError DOCUMENT_INVALID */
+export function fromBase64url(text: string): Uint8Array {
+  const bytes = Buffer.from(text, "base64url");
+  if (bytes.toString("base64url") !== text) {
+    throw new MirrorError(
+      "DOCUMENT_INVALID",
+      `not base64url: ${JSON.stringify(text.slice(0, 60))}`,
+    );
+  }
+  return bytes;
+}
+
+const THREAD_POOL_MIN_BYTES = 64 * 1024;
