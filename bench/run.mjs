@@ -1,0 +1,27 @@
+/**
+ * npm run bench [-- --files 40000 --rounds 3 --place memory|disk]
+ * Needs a build (`npm run build`), duplicity and rsync. Ends with status 1 when a promise is missed.
+ */
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { parseArgs } from "node:util";
+import { measureFirstMirror } from "./first-mirror.mjs";
+
+const { values } = parseArgs({
+  options: {
+    files: { type: "string", default: "40000" },
+    rounds: { type: "string", default: "3" },
+    place: { type: "string" },
+  },
+});
+
+const PLACES = { memory: "/dev/shm", disk: tmpdir() };
+
+let kept = true;
+for (const [place, parent] of Object.entries(PLACES)) {
+  if ((values.place ?? place) !== place || !existsSync(parent)) continue;
+  const files = Number.parseInt(values.files, 10);
+  const rounds = Number.parseInt(values.rounds, 10);
+  kept = (await measureFirstMirror({ place, parent, files, rounds })) && kept;
+}
+process.exitCode = kept ? 0 : 1;

@@ -1,0 +1,70 @@
+/** A reader that has a mirrored tree open all the time, as a web server has, and checks whatever it gets. */
+import { lstatSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { Random } from "./random.js";
+import { listTree } from "./tree-compare.js";
+
+export interface WatchfulReader {
+  /** Files opened and found whole. */
+  filesRead(): number;
+  /** Ends the reading; what was wrong, one sentence each. */
+  stop(): Promise<string[]>;
+}
+
+/** Reads files of `tree` without pause: each must be whole, as in `older` or as in `newer`, and never absent if both have it. */
+export function watchTree(
+  tree: string,
+  versions: { readonly older: string; readonly newer: string },
+): WatchfulReader {
+  const older = contentsOf(versions.older);
+  const newer = contentsOf(versions.newer);
+  const paths = [...new Set([...older.keys(), ...newer.keys()])];
+  const random = new Random();
+  const faults: string[] = [];
+  const stopping = new AbortController();
+  let filesRead = 0;
+
+  const readOne = async (file: string): Promise<void> => {
+    const allowed = [older.get(file), newer.get(file)];
+    const found = await readIfPresent(path.join(tree, file));
+    if (found === undefined) {
+      if (!allowed.includes(undefined)) faults.push(`${file} was absent for a moment`);
+      return;
+    }
+    filesRead++;
+    if (!allowed.some((content) => content?.equals(found))) {
+      faults.push(`${file} was neither old nor new: ${found.length} bytes`);
+    }
+  };
+  const reading = (async () => {
+    while (!stopping.signal.aborted) await readOne(random.pick(paths));
+  })();
+
+  return {
+    filesRead: () => filesRead,
+    stop: async () => {
+      stopping.abort();
+      await reading;
+      return faults;
+    },
+  };
+}
+
+function contentsOf(root: string): Map<string, Buffer> {
+  const files = listTree(root).filter((record) => record.type === "file");
+  return new Map(files.map(({ path: file }) => [file, readFileSync(path.join(root, file))]));
+}
+
+/** Not through a symlink: what lies behind one has a path of its own. */
+async function readIfPresent(file: string): Promise<Buffer | undefined> {
+  try {
+    return lstatSync(file).isFile() ? await readFile(file) : undefined;
+  } catch (error) {
+    if (ABSENT.some((code) => String(error).includes(code))) return undefined;
+    throw error;
+  }
+}
+
+/** As Node words them: absent, or something else by the time it was opened. */
+const ABSENT = ["ENOENT", "ENOTDIR", "EISDIR"];
