@@ -19,11 +19,17 @@ export const LEDGER_MAX_BYTES = 64 * MIB;
 export const PAGE_STORED_MAX_BYTES = 4 * MIB;
 export const PAGE_MAX_BYTES = 8 * MIB;
 
-/** A table that compresses to no more than this stands in the ledger line itself. */
-export const INLINE_TABLE_MAX_BYTES = 4 * KIB;
+/**
+ * A table that compresses to no more than this stands in the ledger line itself: whoever follows needs
+ * it anyway, and a week of small sets is then read with one request.
+ */
+export const INLINE_TABLE_MAX_BYTES = 32 * KIB;
 
 /** Entries in a page of contents: a page of a million-file tree stays below PAGE_MAX_BYTES. */
 export const CONTENTS_PAGE_ENTRIES = 4096;
+
+/** A page of contents is full at this size too: long names and link texts must not make one above PAGE_STORED_MAX_BYTES. */
+export const CONTENTS_PAGE_FULL_BYTES = 1 * MIB;
 
 /** Bounds of @ronomon/reed-solomon. */
 export const MAX_K = 24;
@@ -35,3 +41,43 @@ export const NAME_MAX_BYTES = 255;
 
 /** A share's pack is closed once it has grown to this: an object store must rewrite an open pack whole. */
 export const PACK_SIZE_BYTES = 16 * MIB;
+
+/** An extended header of a tar entry: two paths, two names and some numbers are below 10 KiB. */
+export const TAR_METADATA_MAX_BYTES = 64 * KIB;
+
+/** Directories kept open at once below one tree; far below the usual limit of 1024 files, far above any depth. */
+export const OPEN_DIRECTORIES_MAX = 256;
+
+/** A small file of our own that is read whole: it holds a few numbers. */
+export const WORKING_FILE_MAX_BYTES = 64 * KIB;
+
+/** Requests to one source at the same time, and connections to it: enough to hide delays, few enough for a hundred replicas. */
+export const SOURCE_REQUESTS_MAX = 6;
+
+/** Headers of an HTTP answer; servers and caches send below 2 KiB. */
+export const HTTP_HEADERS_MAX_BYTES = 16 * KIB;
+
+/** From a mirror to its cache, and on to a signed address; more is a loop. */
+export const HTTP_REDIRECTS_MAX = 3;
+
+/** Of a server without ranges this much is read and thrown away to get at what was asked for. */
+export const HTTP_SKIP_MAX_BYTES = 1 * MIB;
+
+/** Of one share in one request: far above what a request costs, far below what losing one costs. */
+export const RANGE_MAX_BYTES = 4 * MIB;
+
+/** Reading this much that nobody asked for is cheaper than another request. */
+export const RANGE_GAP_MAX_BYTES = 4 * KIB;
+
+/** Stripes of one range: a share's blocks of the smallest sets, for a week of one every quarter of an hour. */
+export const RUN_STRIPES_MAX = 1024;
+
+/** Stripes read ahead of their replay: enough for both the network and the processors to be busy all the time. */
+export const LOOKAHEAD_BYTES = 48 * MIB;
+
+/** Ranges ahead, when they are small: enough to hide the delay of each. */
+export const LOOKAHEAD_RUNS = 64;
+
+/** Asking the last source left again: 0.5 s and then 1 s later, a restarting server is back. */
+export const RETRY_ATTEMPTS = 3;
+export const RETRY_DELAY_MS = 500;
