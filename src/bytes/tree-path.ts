@@ -33,6 +33,12 @@ export function childPath(directory: TreePath, name: string): TreePath {
   return toTreePath(directory === "" ? name : `${directory}/${name}`);
 }
 
+/** `path` as it is called from `directory`'s own parent: both are checked, so only the length may grow. */
+export function joinPaths(directory: TreePath, path: TreePath): TreePath {
+  if (directory === "" || path === "") return (directory + path) as TreePath;
+  return `${directory}/${path}` as TreePath;
+}
+
 /** The directory that holds `path`; the root's is the root. */
 export function parentPath(path: TreePath): TreePath {
   return path.slice(0, Math.max(0, path.lastIndexOf("/"))) as TreePath;

@@ -1,5 +1,7 @@
 /** The entries of a set (docs/formats.md, "contents"): what duplicity's difftar says, and where the data lies. */
 import type { TreePath } from "../bytes/tree-path.js";
+import { ContentsPageReader } from "./contents-reader.js";
+import { ContentsPageWriter } from "./contents-writer.js";
 
 export type ContentsEntry =
   | { readonly kind: "deleted"; readonly path: TreePath }
@@ -29,7 +31,11 @@ export interface FileEntry {
 
 export type SpecialObject =
   | { readonly type: "directory" }
-  | { readonly type: "symlink"; /** latin1 */ readonly target: string }
+  | {
+      readonly type: "symlink";
+      /** latin1 */
+      readonly target: string;
+    }
   | { readonly type: "fifo" }
   | {
       readonly type: "characterDevice" | "blockDevice";
@@ -49,7 +55,10 @@ export interface Attributes {
   readonly mtime: number;
 }
 
-/** `pieceCount` pieces of `pieceSizeBytes` each, `strideBytes` apart, in the unwrapped tar of one volume. */
+/**
+ * `pieceCount` pieces of `pieceSizeBytes` each, `strideBytes` apart, in the unwrapped tar of one volume. The stride of a
+ * single piece is its size.
+ */
 export interface DataRun {
   readonly volume: number;
   readonly offset: number;
@@ -63,4 +72,18 @@ export interface SignatureDigest {
   readonly blockLength: number;
   /** First 8 bytes of the SHA-256 of the signature: as strong against accidents as the sums it covers. */
   readonly digest: Uint8Array;
+}
+
+/** One page of entries in index order; a `ContentsPageWriter` tells when a page is full. */
+export function encodeContentsPage(entries: Iterable<ContentsEntry>): Uint8Array {
+  const writer = new ContentsPageWriter();
+  for (const entry of entries) writer.add(entry);
+  return writer.finish();
+}
+
+/** @throws MirrorError DOCUMENT_INVALID, PATH_REFUSED: at the entry concerned, or at the end */
+export function* decodeContentsPage(bytes: Uint8Array): Generator<ContentsEntry> {
+  const reader = new ContentsPageReader(bytes);
+  while (reader.hasNext) yield reader.next();
+  reader.finish();
 }
