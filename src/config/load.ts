@@ -12,7 +12,7 @@ export function loadConfig<T>(schema: z.ZodType<T>, text: string, file: string):
     return `${file}:${line}:${col}`;
   };
   refuse(document.errors.map((error) => `${place(error.pos[0])}: ${firstLine(error.message)}`));
-  const result = schema.safeParse(document.toJS());
+  const result = schema.safeParse(toValue(document, file));
   if (result.success) return result.data;
   const problems = result.error.issues
     .flatMap(toProblems)
@@ -25,6 +25,16 @@ export function loadConfig<T>(schema: z.ZodType<T>, text: string, file: string):
     }),
   );
   throw new MirrorError("CONFIG_INVALID", `${file}: refused`);
+}
+
+function toValue(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    // yaml throws for aliases without an anchor, and for too many of them
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new MirrorError("CONFIG_INVALID", `${file}: ${why}`, { cause });
+  }
 }
 
 interface Problem {

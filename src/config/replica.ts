@@ -118,7 +118,10 @@ function sourceFields(folder: string) {
     name: name().exactOptional(),
     shares: list(integer(0, MAX_K + MAX_M - 1)).exactOptional(),
   });
-  return z.preprocess((value) => (typeof value === "string" ? { url: value } : value), fields);
+  return z.preprocess(
+    (value) => (typeof value === "object" && value !== null ? value : { url: value }),
+    fields,
+  );
 }
 
 function limitFields() {

@@ -1,0 +1,129 @@
+import { describe, expect, it } from "vitest";
+import { loadReplicaConfig, type ReplicaMirror } from "../../src/config/replica.js";
+import { MirrorError } from "../../src/errors.js";
+
+describe("loadReplicaConfig", () => {
+  it("tells every problem with its place, what it expected and what it got", () => {
+    const text = `mirrors:
+  - name: pub
+    tree: tree
+    stateDirectory: state
+    trust: { keyFile: pub.pub }
+    sources:
+      - http://a.example/pub
+      - { url: "ftp://x" }
+      - ftp://y
+    pol: { every: 60s }
+    poll: { every: 60, jitter: 120% }
+    delete: 5
+    include: fedora/**
+`;
+    expect(problems(text)).toEqual([
+      'config/replica.yaml:8:16: mirrors[0].sources[1].url: expected an http(s) or file URL, got "ftp://x"',
+      'config/replica.yaml:9:9: mirrors[0].sources[2].url: expected an http(s) or file URL, got "ftp://y"',
+      "config/replica.yaml:10:5: mirrors[0].pol: unknown key",
+      "config/replica.yaml:11:20: mirrors[0].poll.every: expected a time such as 90s, 15m or 30d, got 60",
+      'config/replica.yaml:11:32: mirrors[0].poll.jitter: expected a percentage from 0 to 100, got "120%"',
+      "config/replica.yaml:12:13: mirrors[0].delete: expected a section, got 5",
+      'config/replica.yaml:13:14: mirrors[0].include: expected a list, got "fedora/**"',
+    ]);
+  });
+
+  it("tells a missing key at the section that lacks it", () => {
+    expect(problems("mirrors:\n  - tree: /srv/pub\n    sources: [/a]\n    trust: {}\n")).toEqual([
+      "config/replica.yaml:2:5: mirrors[0].stateDirectory: expected a path, got nothing",
+      "config/replica.yaml:4:12: mirrors[0].trust.keyFile: expected a path, got nothing",
+    ]);
+  });
+
+  it.each([
+    ["", "config/replica.yaml:1:1: expected a section, got nothing"],
+    ["mirrors: []", "config/replica.yaml:1:10: mirrors: expected at least 1, got an empty list"],
+    ["mirrors: [", "config/replica.yaml:1:11: Flow sequence in block collection"],
+    ["a: 1\na: 2", "config/replica.yaml:2:1: Map keys must be unique"],
+    ["mirrors: *x", "config/replica.yaml: Unresolved alias"],
+    ["- 1", "config/replica.yaml:1:1: expected a section, got a list"],
+  ])("refuses %j", (text, problem) => {
+    expect(problems(text)[0]).toContain(problem);
+  });
+
+  it("resolves relative paths against the file", () => {
+    const { tree, stateDirectory, trust, sources } = mirror("sources: [./s, ../t, /u]");
+    expect([tree, stateDirectory, trust.keyFile]).toEqual([
+      "/etc/dupmirror/tree/pub",
+      "/etc/dupmirror/state",
+      "/etc/dupmirror/pub.pub",
+    ]);
+    expect(sources).toEqual([
+      { url: "file:///etc/dupmirror/s" },
+      { url: "file:///etc/t" },
+      { url: "file:///u" },
+    ]);
+  });
+
+  it("takes slashes off the end of a source", () => {
+    expect(mirror("sources: [http://a/pub//]").sources).toEqual([{ url: "http://a/pub" }]);
+  });
+
+  it.each([
+    "file://host/x",
+    "http://a/?q",
+    "http://a/#f",
+    "rsync://a/b",
+    "http://",
+    "pub",
+    '""',
+    "7",
+    "null",
+  ])("refuses %s as a source", (url) => {
+    expect(() => mirror(`sources: [${url}]`)).toThrow("expected an http(s) or file URL");
+  });
+
+  it("names the mirror after its tree when nobody names it", () => {
+    expect(mirror("sources: [/a]").name).toBe("pub");
+  });
+
+  it("refuses two mirrors that share a state directory", () => {
+    const one = "stateDirectory: /s, trust: { keyFile: /k }, sources: [/a]";
+    const text = `mirrors:\n  - { tree: /a, ${one} }\n  - { tree: /b, ${one} }\n`;
+    expect(problems(text)).toEqual([
+      "config/replica.yaml:3:33: mirrors[1].stateDirectory: expected one for each mirror, got /s again",
+    ]);
+  });
+
+  it("refuses a state directory inside the tree", () => {
+    expect(() => mirror("sources: [/a]", "tree/pub/state")).toThrow(
+      "mirrors[0].stateDirectory: expected a folder outside the tree /etc/dupmirror/tree/pub",
+    );
+  });
+
+  it("refuses a source that stands twice", () => {
+    expect(() => mirror("sources: [http://a/x, http://a/x/]")).toThrow(
+      "mirrors[0].sources[1].url: expected another source, got http://a/x again",
+    );
+  });
+
+  it("shortens what it got", () => {
+    expect(() => mirror(`sources: [${"x".repeat(500)}]`)).toThrow(/got "x{76}\.\.\.$/);
+  });
+});
+
+function mirror(rest: string, stateDirectory = "state"): ReplicaMirror | Record<string, never> {
+  const text = `mirrors:
+  - tree: tree/pub
+    stateDirectory: ${stateDirectory}
+    trust: { keyFile: pub.pub }
+    ${rest}
+`;
+  return loadReplicaConfig(text, "/etc/dupmirror/replica.yaml").mirrors[0] ?? {};
+}
+
+function problems(text: string): string[] {
+  try {
+    loadReplicaConfig(text, "config/replica.yaml");
+  } catch (error) {
+    expect(error).toMatchObject({ code: "CONFIG_INVALID" });
+    if (error instanceof MirrorError) return error.message.split("\n");
+  }
+  return [];
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { configKind } from "../../src/config/kind.js";
+import { loadMasterConfig } from "../../src/config/master.js";
+import { loadReplicaConfig } from "../../src/config/replica.js";
+
+const read = (file: string): string => readFileSync(file, "utf8");
+
+describe("samples", () => {
+  it("config/master.yaml says what its comments say", () => {
+    const { mirrors } = loadMasterConfig(read("config/master.yaml"), "config/master.yaml");
+    expect(mirrors).toEqual([
+      {
+        name: "pub",
+        tree: "/srv/pub",
+        repository: "/var/lib/dupmirror/pub/repository",
+        publication: "/srv/dupmirror/pub",
+        stateDirectory: "/var/lib/dupmirror/pub",
+        signing: { keyFile: "/etc/dupmirror/pub.key" },
+        shares: { k: 4, n: 6 },
+        duplicity: {
+          engine: "run",
+          volumeSizeBytes: 26_214_400,
+          fullEveryMs: 2_592_000_000,
+          encryption: "none",
+          timeoutMs: 86_400_000,
+          exclude: ["**/.snapshot"],
+        },
+        schedule: "*/15 * * * *",
+        watch: true,
+        watchDelayMs: 2000,
+        hosts: [
+          { name: "a", url: "file:///mnt/a", shares: [0, 1], publicUrl: "http://a.example/pub" },
+          { name: "b", url: "file:///mnt/b", shares: [2, 3], publicUrl: "http://b.example/pub" },
+          { name: "c", url: "file:///mnt/c", shares: [4, 5], publicUrl: "http://c.example/pub" },
+        ],
+        hostMargin: 1,
+        http: {
+          listen: { host: "127.0.0.1", port: 8873 },
+          publicUrl: "http://master.example:8873/pub",
+        },
+        guard: { marker: ".mounted", maxShrinkPercent: 50 },
+        headLifetimeMs: 604_800_000,
+        retain: { chains: 2, graceMs: 86_400_000 },
+      },
+    ]);
+  });
+
+  it("config/replica.yaml says what its comments say", () => {
+    const { mirrors } = loadReplicaConfig(read("config/replica.yaml"), "config/replica.yaml");
+    expect(mirrors).toEqual([
+      {
+        name: "pub",
+        tree: "/srv/mirror/pub",
+        stateDirectory: "/var/lib/dupmirror/pub",
+        trust: { keyFile: "/etc/dupmirror/pub.pub" },
+        sources: [
+          { url: "http://master.example:8873/pub" },
+          { url: "file:///net/other/pub" },
+          { url: "https://a.example/pub", name: "a", shares: [0, 1] },
+        ],
+        include: ["fedora/**"],
+        exclude: [],
+        poll: { everyMs: 60_000, jitter: 0.2 },
+        delete: { maxPercent: 5, maxFiles: 50_000, protect: [] },
+        verify: { schedule: "0 3 * * 0" },
+        publishLast: [
+          "**/InRelease",
+          "**/Release",
+          "**/Release.gpg",
+          "**/repodata/repomd.xml",
+          "**/repodata/repomd.xml.asc",
+          "**/repodata/repomd.xml.key",
+        ],
+        owners: "names",
+        limits: {
+          connectMs: 10_000,
+          idleMs: 30_000,
+          totalMs: 600_000,
+          lowSpeedBytesPerSecond: 1024,
+        },
+        bandwidth: 104_857_600,
+      },
+    ]);
+  });
+
+  it("are told apart by their keys", () => {
+    expect(configKind(read("config/master.yaml"), "m")).toBe("master");
+    expect(configKind(read("config/replica.yaml"), "r")).toBe("replica");
+    expect(() => configKind("mirrors: [{ name: pub }]", "x.yaml")).toThrow("x.yaml:1:1: expected");
+  });
+
+  it("hold the defaults where their comments say so", () => {
+    const sample = loadReplicaConfig(read("config/replica.yaml"), "config/replica.yaml").mirrors[0];
+    const short = loadReplicaConfig(
+      "mirrors: [{ tree: /srv/mirror/pub, stateDirectory: /s, trust: { keyFile: /k }, sources: [/a] }]",
+      "r.yaml",
+    ).mirrors[0];
+    expect(short).toMatchObject({
+      name: sample?.name,
+      poll: sample?.poll,
+      delete: sample?.delete,
+      publishLast: sample?.publishLast,
+      limits: sample?.limits,
+      exclude: sample?.exclude,
+    });
+  });
+});
