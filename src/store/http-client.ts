@@ -1,0 +1,192 @@
+/** One GET after the other over kept connections, with every wait bounded; what the answers mean is not decided here. */
+import { AssertionError } from "node:assert";
+import { Agent, type Dispatcher, request } from "undici";
+import { isMirrorError, MirrorError } from "../errors.js";
+import { HTTP_HEADERS_MAX_BYTES, HTTP_REDIRECTS_MAX, SOURCE_REQUESTS_MAX } from "../limits.js";
+import type { Log } from "../runtime.js";
+import { RequestGuard } from "./request-guard.js";
+import type { SourceLimits, Traffic } from "./source.js";
+
+export interface HttpRequest {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** How much longer than usual the answer may take to begin. */
+  readonly waitMs?: number;
+  readonly signal: AbortSignal;
+}
+
+/** An answer that is not a redirect. */
+export interface HttpAnswer {
+  /** Where it came from, for messages. */
+  readonly what: string;
+  readonly status: number;
+  /** A header that was given exactly once. */
+  header(name: string): string | undefined;
+  /** The body; whoever stops early gives up the connection. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+export class HttpClient {
+  readonly #limits: SourceLimits;
+  readonly #log: Log;
+  readonly #agent: Agent;
+  #bytes = 0;
+  #requests = 0;
+
+  constructor(limits: SourceLimits, log: Log) {
+    this.#limits = limits;
+    this.#log = log;
+    this.#agent = new Agent({
+      connect: { timeout: limits.connectMs },
+      connections: SOURCE_REQUESTS_MAX,
+      maxHeaderSize: HTTP_HEADERS_MAX_BYTES,
+      // The guard of each request does this, and minds slow bodies too.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  get traffic(): Traffic {
+    return { bytes: this.#bytes, requests: this.#requests };
+  }
+
+  /** What `use` makes of the answer. @throws MirrorError SOURCE_UNREACHABLE, SOURCE_TIMEOUT, SOURCE_INVALID */
+  async get<T>(wanted: HttpRequest, use: (answer: HttpAnswer) => Promise<T>): Promise<T> {
+    wanted.signal.throwIfAborted();
+    const what = wanted.url.href;
+    const guard = new RequestGuard({ ...wanted, limits: this.#limits, what });
+    try {
+      return await this.#follow(wanted, guard, use);
+    } catch (error) {
+      wanted.signal.throwIfAborted();
+      throw sourceFailure(error, what);
+    } finally {
+      guard.end();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #follow<T>(
+    wanted: HttpRequest,
+    guard: RequestGuard,
+    use: (answer: HttpAnswer) => Promise<T>,
+  ): Promise<T> {
+    let url = wanted.url;
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#send(url, wanted.headers, guard.signal);
+      guard.answered();
+      try {
+        const next = redirectTarget(response, url);
+        if (next === undefined) return await use(this.#answer(url, response, guard));
+        if (redirects === HTTP_REDIRECTS_MAX) refuse(wanted.url.href, "redirects without end");
+        this.#log.debug("source.redirected", { from: url.href, to: next.href });
+        url = next;
+      } finally {
+        await discard(response, guard.signal);
+      }
+    }
+  }
+
+  async #send(
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    this.#requests++;
+    this.#bytes += `GET ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`.length;
+    this.#bytes += headersSize(headers);
+    const sent = { "accept-encoding": "identity", ...headers };
+    const response = await request(url, { dispatcher: this.#agent, headers: sent, signal });
+    this.#bytes += "HTTP/1.1 200 OK\r\n\r\n".length + headersSize(response.headers);
+    return response;
+  }
+
+  #answer(url: URL, response: Dispatcher.ResponseData, guard: RequestGuard): HttpAnswer {
+    return {
+      what: url.href,
+      status: response.statusCode,
+      header: (name) => onlyValue(response, name),
+      chunks: this.#measured(response.body, guard),
+    };
+  }
+
+  async *#measured(
+    body: AsyncIterable<Uint8Array>,
+    guard: RequestGuard,
+  ): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      guard.received(chunk.length);
+      this.#bytes += chunk.length;
+      yield chunk;
+    }
+  }
+}
+
+/** An error page worth reading for the sake of its connection. */
+const DISCARD_MAX_BYTES = 16 * 1024;
+
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
+function redirectTarget(response: Dispatcher.ResponseData, from: URL): URL | undefined {
+  if (!REDIRECTS.includes(response.statusCode)) return undefined;
+  const location = onlyValue(response, "location") ?? "";
+  if (location === "" || !URL.canParse(location, from.href)) {
+    refuse(from.href, `redirects to ${JSON.stringify(location.slice(0, 200))}`);
+  }
+  const target = new URL(location, from);
+  const isKept = target.protocol === from.protocol || target.protocol === "https:";
+  if (isKept && target.username === "" && target.password === "") return target;
+  return refuse(from.href, `redirects from ${from.protocol} to ${target.protocol}//${target.host}`);
+}
+
+function onlyValue(response: Dispatcher.ResponseData, name: string): string | undefined {
+  const value = response.headers[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function headersSize(headers: Readonly<Record<string, string | string[] | undefined>>): number {
+  let sizeBytes = 0;
+  for (const [name, value = []] of Object.entries(headers)) {
+    for (const one of typeof value === "string" ? [value] : value) {
+      sizeBytes += name.length + ": ".length + one.length + "\r\n".length;
+    }
+  }
+  return sizeBytes;
+}
+
+/** Reads the little that is left of an answer nobody wants, so that its connection serves again, or gives it up. */
+async function discard(response: Dispatcher.ResponseData, signal: AbortSignal): Promise<void> {
+  const { body } = response;
+  if (body.destroyed || body.readableEnded) return;
+  await body.dump({ limit: DISCARD_MAX_BYTES, signal });
+}
+
+/** What went wrong, in the words of `Source`; what is our own failure comes back as it is. */
+function sourceFailure(error: unknown, what: string): unknown {
+  if (isMirrorError(error) || error instanceof AssertionError || !(error instanceof Error)) {
+    return error;
+  }
+  if (error.name === "HTTPParserError") {
+    return new MirrorError("SOURCE_INVALID", `${what}: ${error.message}`, { cause: error });
+  }
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  if (code === undefined || code === "UND_ERR_INVALID_ARG") return error;
+  const message = `${what}: ${code}: ${error.message}`;
+  if (code === "UND_ERR_CONNECT_TIMEOUT") {
+    return new MirrorError("SOURCE_TIMEOUT", message, { cause: error });
+  }
+  const kind = INVALID_ANSWERS.includes(code) ? "SOURCE_INVALID" : "SOURCE_UNREACHABLE";
+  return new MirrorError(kind, message, { cause: error });
+}
+
+const INVALID_ANSWERS: readonly string[] = [
+  "UND_ERR_HEADERS_OVERFLOW",
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+];
+
+function refuse(what: string, why: string): never {
+  throw new MirrorError("SOURCE_INVALID", `${what} ${why}`);
+}

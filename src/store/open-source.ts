@@ -1,0 +1,30 @@
+import { fileURLToPath } from "node:url";
+import { MirrorError } from "../errors.js";
+import type { Runtime } from "../runtime.js";
+import { FileSource } from "./file-source.js";
+import { HttpSource } from "./http-source.js";
+import type { Source, SourceLimits } from "./source.js";
+import { parseStoreUrl } from "./store-url.js";
+
+export interface OpenSourceOptions {
+  readonly url: string;
+  /** The URL itself when not given. */
+  readonly name?: string;
+  readonly limits: SourceLimits;
+  readonly runtime: Runtime;
+}
+
+/** Nothing is read yet. @throws MirrorError CONFIG_INVALID, UNSUPPORTED */
+export function openSource(options: OpenSourceOptions): Source {
+  const { url, name = url, limits, runtime } = options;
+  const { protocol } = parseStoreUrl(url);
+  switch (protocol) {
+    case "http:":
+    case "https:":
+      return new HttpSource({ name, url, limits, log: runtime.log });
+    case "file:":
+      return new FileSource({ name, url, limits, folder: fileURLToPath(url) });
+    default:
+      throw new MirrorError("UNSUPPORTED", `source ${url}: expected http, https or file`);
+  }
+}

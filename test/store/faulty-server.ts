@@ -1,0 +1,95 @@
+/** A real HTTP server that serves one folder's worth of bytes, and misbehaves as it is told. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** What the server does with the next request; gets the request and must answer, or not. */
+export type Misbehaviour = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface FaultyServer {
+  readonly url: string;
+  readonly files: Map<string, Uint8Array>;
+  /** Requests that came, as `path range`. */
+  readonly requests: string[];
+  /** From now on, every request is treated so; `undefined` for proper service. */
+  misbehave(how: Misbehaviour | undefined): void;
+  openConnections(): Promise<number>;
+}
+
+/** Closed, with all its connections, when the test ends. */
+export async function startFaultyServer(
+  files: Readonly<Record<string, Uint8Array>> = {},
+): Promise<FaultyServer> {
+  let how: Misbehaviour | undefined;
+  const held = new Map(Object.entries(files));
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    requests.push(`${request.url ?? ""} ${request.headers.range ?? ""}`.trim());
+    (how ?? serveFrom(held))(request, response);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return {
+    url: `http://127.0.0.1:${portOf(server.address())}/pub`,
+    files: held,
+    requests,
+    misbehave: (next) => {
+      how = next;
+    },
+    openConnections: () =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, count) => {
+          if (error === null) resolve(count);
+          else reject(error);
+        });
+      }),
+  };
+}
+
+/** Proper service: GET with single ranges and entity tags. */
+export function serveFrom(files: ReadonlyMap<string, Uint8Array>): Misbehaviour {
+  return (request, response) => {
+    const bytes = files.get((request.url ?? "").replace(/^\/pub\//, ""));
+    if (bytes === undefined) {
+      response.writeHead(404).end("no such file");
+      return;
+    }
+    const etag = `"${bytes.length}-${Buffer.from(bytes.subarray(0, 16)).toString("hex")}"`;
+    if (request.headers["if-none-match"] === etag) {
+      response.writeHead(304, { etag }).end();
+      return;
+    }
+    const range = rangeOf(request, bytes.length);
+    if (range === undefined) response.writeHead(200, { etag }).end(bytes);
+    else if (range.start >= bytes.length) response.writeHead(416).end();
+    else {
+      const part = bytes.subarray(range.start, range.end + 1);
+      response.writeHead(206, {
+        etag,
+        "content-length": part.length,
+        "content-range": `bytes ${range.start}-${range.end}/${bytes.length}`,
+      });
+      response.end(part);
+    }
+  };
+}
+
+/** The range asked for, cut to the file. */
+export function rangeOf(
+  request: IncomingMessage,
+  sizeBytes: number,
+): { readonly start: number; readonly end: number } | undefined {
+  const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+  if (match === null) return undefined;
+  return { start: Number(match[1]), end: Math.min(Number(match[2]), sizeBytes - 1) };
+}
+
+function portOf(address: string | AddressInfo | null): number {
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return address.port;
+}

@@ -1,0 +1,42 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { onTestFinished } from "vitest";
+import { openSource } from "../../src/store/open-source.js";
+import { retrying } from "../../src/store/retrying-source.js";
+import type { Source } from "../../src/store/source.js";
+import { temporaryFolder } from "../support/temporary.js";
+import { startFaultyServer } from "./faulty-server.js";
+import { MemorySource } from "./memory-source.js";
+import { PATIENT_LIMITS, testRuntime } from "./runtime.js";
+import { describeSource } from "./source-conformance.js";
+
+describeSource("files in a folder", (files) => {
+  const folder = temporaryFolder();
+  for (const [name, bytes] of Object.entries(files)) {
+    const file = path.join(folder, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, bytes);
+  }
+  return Promise.resolve(open(pathToFileURL(folder).href));
+});
+
+describeSource("files behind HTTP", async (files) => {
+  const server = await startFaultyServer(files);
+  return open(server.url);
+});
+
+describeSource("files in memory", (files) =>
+  Promise.resolve(new MemorySource("memory", new Map(Object.entries(files)))),
+);
+
+describeSource("a source that is asked again", (files) => {
+  const memory = new MemorySource("memory", new Map(Object.entries(files)));
+  return Promise.resolve(retrying(memory, { random: () => 0, attempts: 3, delayMs: 1 }));
+});
+
+function open(url: string): Source {
+  const source = openSource({ url, limits: PATIENT_LIMITS, runtime: testRuntime() });
+  onTestFinished(() => source.close());
+  return source;
+}
