@@ -200,7 +200,7 @@ describe("describeSet", () => {
         fc.nat(12),
         fc.integer({ min: 1, max: 2000 }),
         async (list, split, feed) => {
-          const content = pattern(list.reduce((sum, size) => sum + size, 0));
+          const content = pattern(list.reduce<number>((sum, size) => sum + size, 0));
           let at = 0;
           const pieces = list.map((size, number) => {
             at += size;
