@@ -20,7 +20,7 @@ const DOORS = {
   "node:child_process": [], "node:net": ["daemon"], "node:http": [], "node:https": [],
   execa: ["programs"], undici: ["store"],
   fastify: ["daemon"], "node-cron": ["daemon"], pino: ["daemon"], "prom-client": ["daemon"],
-  yaml: ["config"], zod: ["config", "manifest"], chokidar: ["master"],
+  yaml: ["config"], zod: ["config", "manifest", "master", "replica"], chokidar: ["master"],
   "@ronomon/reed-solomon": ["erasure"], commander: ["cli"], "cli-progress": ["cli"],
 };
 

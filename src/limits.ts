@@ -81,3 +81,12 @@ export const LOOKAHEAD_RUNS = 64;
 /** Asking the last source left again: 0.5 s and then 1 s later, a restarting server is back. */
 export const RETRY_ATTEMPTS = 3;
 export const RETRY_DELAY_MS = 500;
+
+/** A read from a host that is a mounted folder, which may be dead. */
+export const HOST_READ_MAX_MS = 60_000;
+
+/** What is kept of the output of a program: its last words say what went wrong. */
+export const PROGRAM_OUTPUT_MAX_BYTES = 64 * KIB;
+
+/** Warnings of one run of duplicity that are handed on: a tree without permissions has one for each file. */
+export const PROGRAM_WARNINGS_MAX = 10;

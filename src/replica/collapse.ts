@@ -1,0 +1,153 @@
+/**
+ * Several sets as one: the entries of each path, over all sets, reduced to those that still matter
+ * (duplicity-format 4.3). Pure; memory is one entry per set.
+ */
+import { compareTreePaths, displayPath, type TreePath } from "../bytes/tree-path.js";
+import { MirrorError } from "../errors.js";
+import type { ContentsEntry } from "../manifest/contents.js";
+
+/** What all sets together ask of one path: the surviving entries, oldest first, never empty. */
+export interface Collapsed {
+  readonly path: TreePath;
+  readonly survivors: readonly Survivor[];
+}
+
+export interface Survivor {
+  /** Which of the merged sets, from 0. */
+  readonly set: number;
+  /** Which entry of that set, from 0. */
+  readonly ordinal: number;
+  readonly entry: ContentsEntry;
+}
+
+/**
+ * Merges sets, oldest first, each in index order. The first survivor of a path is either complete
+ * (`snapshot`, `object`, `deleted`) or builds on what the replica has (`diff`, `prefix`).
+ * @throws MirrorError DOCUMENT_INVALID when a change follows something that is not a regular file
+ */
+export function* collapseSets(
+  sets: readonly Iterable<ContentsEntry>[],
+): Generator<Collapsed, void, undefined> {
+  const heap = new CursorHeap();
+  sets.forEach((entries, set) => heap.push(new Cursor(set, entries[Symbol.iterator]())));
+  for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
+    const path = next.entry.path;
+    const found: Survivor[] = [];
+    for (let cursor: Cursor | undefined = next; cursor !== undefined; cursor = heap.popAt(path)) {
+      found.push({ set: cursor.set, ordinal: cursor.ordinal, entry: cursor.entry });
+      heap.push(cursor.advanced());
+    }
+    yield { path, survivors: survivorsOf(path, found) };
+  }
+}
+
+/** Whether an entry changes what is there instead of replacing it. */
+export function buildsOnPrevious(entry: ContentsEntry): boolean {
+  return entry.kind === "diff" || entry.kind === "prefix";
+}
+
+function survivorsOf(path: TreePath, found: Survivor[]): Survivor[] {
+  let start = found.length - 1;
+  while (start > 0 && isChange(found[start])) start--;
+  const survivors = found.slice(start);
+  const first = survivors[0]?.entry.kind;
+  if (survivors.length > 1 && (first === "deleted" || first === "object")) {
+    throw new MirrorError(
+      "DOCUMENT_INVALID",
+      `contents change ${displayPath(path)}, which is no regular file in the set before`,
+    );
+  }
+  return survivors;
+}
+
+function isChange(survivor: Survivor | undefined): boolean {
+  return survivor !== undefined && buildsOnPrevious(survivor.entry);
+}
+
+/** A place in one set's entries. */
+class Cursor {
+  readonly set: number;
+  ordinal = -1;
+  #current: ContentsEntry | undefined;
+  readonly #entries: Iterator<ContentsEntry>;
+
+  constructor(set: number, entries: Iterator<ContentsEntry>) {
+    this.set = set;
+    this.#entries = entries;
+    this.advanced();
+  }
+
+  get entry(): ContentsEntry {
+    if (this.#current === undefined) throw new RangeError("cursor is at its end");
+    return this.#current;
+  }
+
+  get ended(): boolean {
+    return this.#current === undefined;
+  }
+
+  advanced(): this {
+    const next = this.#entries.next();
+    this.#current = next.done === true ? undefined : next.value;
+    this.ordinal++;
+    return this;
+  }
+}
+
+/** A binary heap of cursors: smallest path first, of equal paths the oldest set. */
+class CursorHeap {
+  readonly #cursors: Cursor[] = [];
+
+  push(cursor: Cursor): void {
+    if (cursor.ended) return;
+    const cursors = this.#cursors;
+    let at = cursors.push(cursor) - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = cursors[above];
+      if (parent === undefined || !precedes(cursor, parent)) break;
+      cursors[at] = parent;
+      at = above;
+    }
+    cursors[at] = cursor;
+  }
+
+  pop(): Cursor | undefined {
+    const cursors = this.#cursors;
+    const top = cursors[0];
+    const last = cursors.pop();
+    if (top === undefined || last === undefined || cursors.length === 0) return top;
+    this.#sink(last);
+    return top;
+  }
+
+  /** The next cursor, if it stands at `path`. */
+  popAt(path: TreePath): Cursor | undefined {
+    return this.#cursors[0]?.entry.path === path ? this.pop() : undefined;
+  }
+
+  #sink(cursor: Cursor): void {
+    const cursors = this.#cursors;
+    let at = 0;
+    for (;;) {
+      const left = 2 * at + 1;
+      const lower = smaller(cursors, left, left + 1);
+      const child = cursors[lower];
+      if (child === undefined || !precedes(child, cursor)) break;
+      cursors[at] = child;
+      at = lower;
+    }
+    cursors[at] = cursor;
+  }
+}
+
+function smaller(cursors: readonly Cursor[], left: number, right: number): number {
+  const a = cursors[left];
+  const b = cursors[right];
+  return a !== undefined && b !== undefined && precedes(b, a) ? right : left;
+}
+
+function precedes(a: Cursor, b: Cursor): boolean {
+  const order = compareTreePaths(a.entry.path, b.entry.path);
+  return order < 0 || (order === 0 && a.set < b.set);
+}

@@ -1,0 +1,141 @@
+/**
+ * The second phase of a replay: what is staged moves into the tree, what is gone goes. Every step is
+ * safe to do twice, so a commit that was cut off is simply obeyed again.
+ */
+import {
+  isWithin,
+  joinPaths,
+  parentPath,
+  ROOT,
+  type TreePath,
+  toTreePath,
+} from "../bytes/tree-path.js";
+import type { ConfinedTree } from "../disk/confined.js";
+import type { Journal, JournalStep } from "./journal.js";
+import { closeStaging, STAGE, TRASH, WORK } from "./staging.js";
+
+export interface CommitOptions {
+  readonly tree: ConfinedTree;
+  readonly journal: Journal;
+  readonly sync: () => Promise<void>;
+  readonly isProtected: (path: TreePath) => boolean;
+}
+
+/** Obeys a journal. Readers see each file old or new, never half; deletions come after all that is new. */
+export async function commit(options: CommitOptions): Promise<void> {
+  const { tree, journal } = options;
+  for (const step of journal.directories) makeAccessible(tree, step.path);
+  const merge = new Merge(tree, journal.publishLast);
+  merge.run();
+  for (const step of journal.attributes) setAttributes(tree, step);
+  for (const path of journal.deletes.toReversed()) remove(tree, path, options.isProtected);
+  for (const step of journal.directories.toReversed()) setAttributes(tree, step);
+  await options.sync();
+  closeStaging(tree);
+  const root = journal.directories.find((step) => step.path === ROOT);
+  if (root !== undefined) setAttributes(tree, root);
+}
+
+/** Moves the stage into the tree; a directory that is new there moves with all below it in one rename. */
+class Merge {
+  readonly #tree: ConfinedTree;
+  readonly #held: ReadonlySet<TreePath>;
+  /** Directories that hold something of `#held`: never moved whole before the others have gone. */
+  readonly #opened = new Set<TreePath>();
+  #trashCount = 0;
+
+  constructor(tree: ConfinedTree, publishLast: readonly TreePath[]) {
+    this.#tree = tree;
+    this.#held = new Set(publishLast);
+    for (const path of publishLast) {
+      for (let up = parentPath(path); !this.#opened.has(up); up = parentPath(up)) {
+        this.#opened.add(up);
+      }
+    }
+  }
+
+  run(): void {
+    if (this.#tree.lstat(STAGE) === undefined) return;
+    this.#folder(ROOT, true);
+    if (this.#held.size > 0) this.#folder(ROOT, false);
+  }
+
+  #folder(path: TreePath, holdsBack: boolean): void {
+    const staged = joinPaths(STAGE, path);
+    for (const { name, isDirectory } of this.#tree.listTyped(staged)) {
+      const child = joinPaths(path, toTreePath(name));
+      if (holdsBack && this.#held.has(child)) continue;
+      if (isDirectory) this.#directory(child, holdsBack);
+      else this.#move(child, this.#tree.lstat(child)?.isDirectory() === true);
+    }
+  }
+
+  #directory(path: TreePath, holdsBack: boolean): void {
+    const local = this.#tree.lstat(path);
+    if (local?.isDirectory() === true) {
+      this.#folder(path, holdsBack);
+    } else if (holdsBack && this.#opened.has(path)) {
+      if (local !== undefined) this.#tree.unlink(path);
+      this.#tree.makeDirectory(path, 0o700);
+      this.#folder(path, holdsBack);
+    } else {
+      if (local !== undefined) this.#tree.unlink(path);
+      this.#tree.rename(joinPaths(STAGE, path), path);
+    }
+  }
+
+  #move(path: TreePath, replacesDirectory: boolean): void {
+    if (replacesDirectory) this.#discard(path);
+    this.#tree.rename(joinPaths(STAGE, path), path);
+  }
+
+  #discard(path: TreePath): void {
+    this.#tree.ensureDirectory(TRASH);
+    let name = joinPaths(TRASH, toTreePath(String(this.#trashCount++)));
+    while (this.#tree.lstat(name) !== undefined) {
+      name = joinPaths(TRASH, toTreePath(String(this.#trashCount++)));
+    }
+    this.#tree.rename(path, name);
+  }
+}
+
+/** A directory that we may not write in stays so only for others, until its own mode is set at the end. */
+function makeAccessible(tree: ConfinedTree, path: TreePath): void {
+  const stat = tree.lstat(path);
+  if (stat?.isDirectory() !== true || (stat.mode & 0o700) === 0o700) return;
+  tree.setAttributes(path, { mode: (stat.mode & 0o7777) | 0o700 });
+}
+
+/** What is gone already, or was replaced, is done. */
+function setAttributes(tree: ConfinedTree, step: JournalStep): void {
+  if (tree.lstat(step.path) === undefined) return;
+  const { path, mode, mtime, uid, gid } = step;
+  tree.setAttributes(path, { mode, mtime, uid, gid });
+}
+
+function remove(
+  tree: ConfinedTree,
+  path: TreePath,
+  isProtected: (path: TreePath) => boolean,
+): void {
+  if (isWithin(path, WORK)) return;
+  const stat = tree.lstat(path);
+  if (stat === undefined) return;
+  if (!stat.isDirectory()) tree.unlink(path);
+  else if (!tree.removeDirectoryIfEmpty(path) && !holdsProtected(tree, path, isProtected)) {
+    tree.removeTree(path);
+  }
+}
+
+function holdsProtected(
+  tree: ConfinedTree,
+  path: TreePath,
+  isProtected: (path: TreePath) => boolean,
+): boolean {
+  for (const { name, isDirectory } of tree.listTyped(path)) {
+    const child = joinPaths(path, toTreePath(name));
+    if (isProtected(child)) return true;
+    if (isDirectory && holdsProtected(tree, child, isProtected)) return true;
+  }
+  return false;
+}

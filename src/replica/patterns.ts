@@ -1,0 +1,66 @@
+/**
+ * Path patterns of the configuration. `*` and `?` stop at a slash, `**` does not, `[a-z]` is a class. A
+ * pattern with a slash (other than at its end) is anchored at the root of the tree; one without names
+ * something at any depth. What matches carries all below it. Patterns are UTF-8, paths are bytes.
+ */
+import type { TreePath } from "../bytes/tree-path.js";
+
+/** Says whether a path, or a directory above it, matches one of `patterns`. */
+export function pathMatcher(patterns: readonly string[]): (path: TreePath) => boolean {
+  if (patterns.length === 0) return () => false;
+  const regex = new RegExp(`^(?:${patterns.map(wholeSource).join("|")})(?:/|$)`, "s");
+  return (path) => path !== "" && regex.test(path);
+}
+
+/**
+ * Says whether a replica carries a path: it matches an include (when there are any) and no exclude, or
+ * is a directory on the way to what might.
+ */
+export function pathFilter(
+  include: readonly string[],
+  exclude: readonly string[],
+): (path: TreePath) => boolean {
+  const isExcluded = pathMatcher(exclude);
+  if (include.length === 0) return (path) => !isExcluded(path);
+  const isIncluded = pathMatcher(include);
+  const leads = new RegExp(`^(?:${include.map(leadSource).join("|")})$`, "s");
+  return (path) => path === "" || (!isExcluded(path) && (isIncluded(path) || leads.test(path)));
+}
+
+/** A regular expression's source for all of a pattern. */
+function wholeSource(pattern: string): string {
+  const { segments, isAnchored } = parsePattern(pattern);
+  const source = segments.map(segmentSource).join("/").replaceAll("(?:.*)/", "(?:.*/)?");
+  return isAnchored ? source : `(?:.*/)?${source}`;
+}
+
+/** A regular expression's source for the directories that lead to what a pattern may match. */
+function leadSource(pattern: string): string {
+  const { segments, isAnchored } = parsePattern(pattern);
+  if (!isAnchored) return ".*";
+  const deep = segments.indexOf("**");
+  const shown = segments.slice(0, deep === -1 ? -1 : deep).map(segmentSource);
+  const below = deep === -1 ? "" : "(?:/.*)?";
+  if (shown.length === 0) return deep === -1 ? "" : ".*";
+  return shown.reduceRight((rest, segment, at) => {
+    const step = at === 0 ? segment : `/${segment}`;
+    return `(?:${step}${rest})?`;
+  }, below);
+}
+
+function parsePattern(pattern: string): { segments: string[]; isAnchored: boolean } {
+  const bytes = Buffer.from(pattern, "utf8").toString("latin1");
+  const trimmed = bytes.replace(/\/+$/, "");
+  const segments = trimmed.split("/").filter((segment) => segment !== "");
+  return { segments, isAnchored: trimmed.includes("/") };
+}
+
+function segmentSource(segment: string): string {
+  if (segment === "**") return "(?:.*)";
+  return segment.replace(/\*+|\?|\[[^\]/]+\]|[\\^$.()|{}+[\]]/g, (token) => {
+    if (token.startsWith("*")) return "[^/]*";
+    if (token === "?") return "[^/]";
+    if (token.length > 1) return token.replace(/^\[!/, "[^").replaceAll("\\", "\\\\");
+    return `\\${token}`;
+  });
+}

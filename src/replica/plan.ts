@@ -1,0 +1,369 @@
+/**
+ * What shall be done to the tree, decided from the collapsed entries and what the tree holds.
+ * Pure: the code that obeys a plan makes no choices.
+ */
+import { displayPath, isWithin, parentPath, type TreePath } from "../bytes/tree-path.js";
+import { MirrorError } from "../errors.js";
+import type {
+  Attributes,
+  FileEntry,
+  SignatureDigest,
+  SpecialObject,
+} from "../manifest/contents.js";
+import { buildsOnPrevious, type Collapsed, type Survivor } from "./collapse.js";
+
+/** What the tree holds at a path, as far as planning needs it. */
+export interface LocalObject {
+  readonly type: "file" | "socket" | SpecialObject["type"];
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: number;
+  readonly sizeBytes: number;
+  /** latin1; symlinks only. */
+  readonly target?: string;
+  /** Devices only. */
+  readonly device?: { readonly major: number; readonly minor: number };
+}
+
+/** How a plan is made besides the entries. */
+export interface PlanRules {
+  /** Owner that an object shall have, or nothing when owners are left alone. */
+  readonly ownerOf: (
+    attributes: Attributes,
+  ) => { readonly uid: number; readonly gid: number } | undefined;
+  /** Local paths that are never deleted. */
+  readonly isProtected: (path: TreePath) => boolean;
+  /** Paths that this replica carries at all. */
+  readonly isWanted: (path: TreePath) => boolean;
+  /** Paths, such as index files, that readers must not see before what they point to. */
+  readonly appearsLast: (path: TreePath) => boolean;
+}
+
+export interface AttributeStep {
+  readonly path: TreePath;
+  readonly attributes: Attributes;
+}
+
+/** An existing file that shall already have the right content. */
+export interface CheckStep {
+  readonly path: TreePath;
+  readonly signature: SignatureDigest;
+}
+
+export interface TreePlan {
+  /** What each entry of each set is for. */
+  readonly uses: readonly EntryUses[];
+  /** Local objects that go, in index order. */
+  readonly deletes: readonly TreePath[];
+  /** Objects that stay and get other attributes, directories apart. */
+  readonly attributes: readonly AttributeStep[];
+  /** Directories that are made or get other attributes, in index order. */
+  readonly directories: readonly AttributeStep[];
+  readonly checks: readonly CheckStep[];
+  /** Directories in which something appears or goes. */
+  readonly touched: ReadonlySet<TreePath>;
+  /** Staged paths that appear after all others. */
+  readonly publishLast: readonly TreePath[];
+  /** Files that cannot be built from what the tree holds: their history is needed. */
+  readonly damaged: readonly TreePath[];
+  readonly counts: PlanCounts;
+}
+
+export interface PlanCounts {
+  /** Files written whole, files made from what is there, other objects made. */
+  readonly written: number;
+  readonly patched: number;
+  readonly special: number;
+  /** Bytes that staging will hold. */
+  readonly stagedBytes: number;
+  /** Objects in the tree when all is done, less those that were there before. */
+  readonly growth: number;
+}
+
+/** The increments after the tree's position. @throws MirrorError TREE_DIVERGED when the tree is not at it */
+export function planFollow(
+  setCount: number,
+  collapsed: Iterable<Collapsed>,
+  lookup: (path: TreePath) => LocalObject | undefined,
+  rules: PlanRules,
+): TreePlan {
+  const draft = new Draft(setCount, rules);
+  const made = new Set<TreePath>();
+  let knownParent: TreePath | undefined;
+  for (const { path, survivors } of collapsed) {
+    if (!rules.isWanted(path)) continue;
+    const last = lastOf(survivors).entry;
+    if (last.kind !== "deleted") {
+      const parent = parentPath(path);
+      const isKnown = path === "" || parent === knownParent || made.has(parent);
+      if (!isKnown && lookup(parent)?.type !== "directory") throw diverged(parent);
+      knownParent = parent;
+      if (last.kind === "object" && last.object.type === "directory") made.add(path);
+    }
+    draft.settle(survivors, lookup(path), "replace");
+  }
+  return draft.finish();
+}
+
+/**
+ * The whole target state over whatever the tree holds; with an empty `scan` a fresh tree.
+ * Both in index order.
+ */
+export function planWhole(
+  setCount: number,
+  collapsed: Iterable<Collapsed>,
+  scan: Iterable<{ readonly path: TreePath; readonly object: LocalObject }>,
+  rules: PlanRules & { readonly compare: (a: TreePath, b: TreePath) => number },
+): TreePlan {
+  const draft = new Draft(setCount, rules);
+  const parents = new ParentStack();
+  const local = scan[Symbol.iterator]();
+  let here = local.next();
+  const passExtras = (limit: TreePath | undefined): void => {
+    while (
+      here.done !== true &&
+      (limit === undefined || rules.compare(here.value.path, limit) < 0)
+    ) {
+      draft.extra(here.value.path);
+      here = local.next();
+    }
+  };
+  for (const { path, survivors } of collapsed) {
+    const last = lastOf(survivors).entry;
+    if (last.kind === "deleted" || !rules.isWanted(path)) continue;
+    parents.enter(path, last.kind === "object" && last.object.type === "directory");
+    passExtras(path);
+    const found = here.done !== true && here.value.path === path ? here.value.object : undefined;
+    if (found !== undefined) here = local.next();
+    draft.settle(survivors, found, "compare");
+  }
+  passExtras(undefined);
+  return draft.finish();
+}
+
+/** The history of single files, from their last snapshot on, whatever the tree holds. */
+export function planHistory(
+  setCount: number,
+  collapsed: Iterable<Collapsed>,
+  wanted: ReadonlySet<TreePath>,
+  rules: PlanRules,
+): TreePlan {
+  const draft = new Draft(setCount, rules);
+  for (const { path, survivors } of collapsed) {
+    if (wanted.has(path)) draft.settle(survivors, undefined, "replace");
+  }
+  return draft.finish();
+}
+
+/** One byte per entry: 0 when nothing needs it. */
+export class EntryUses {
+  #flags = new Uint8Array(64);
+
+  mark(ordinal: number, flags: number): void {
+    if (ordinal >= this.#flags.length) {
+      const grown = new Uint8Array(Math.max(ordinal + 1, this.#flags.length * 2));
+      grown.set(this.#flags);
+      this.#flags = grown;
+    }
+    this.#flags[ordinal] = flags;
+  }
+
+  of(ordinal: number): number {
+    return this.#flags[ordinal] ?? 0;
+  }
+
+  get isEmpty(): boolean {
+    return !this.#flags.some((flags) => flags !== 0);
+  }
+}
+
+export const USE_NEEDED = 1;
+/** The first of its path's survivors: a change starts from the tree's own file. */
+export const USE_FIRST = 2;
+/** The last of its path's survivors: it gives the attributes. */
+export const USE_LAST = 4;
+
+/** A plan in the making. */
+class Draft {
+  readonly #uses: EntryUses[];
+  readonly #rules: PlanRules;
+  readonly #deletes: TreePath[] = [];
+  readonly #attributes: AttributeStep[] = [];
+  readonly #directories: AttributeStep[] = [];
+  readonly #checks: CheckStep[] = [];
+  readonly #touched = new Set<TreePath>();
+  readonly #publishLast: TreePath[] = [];
+  readonly #damaged: TreePath[] = [];
+  readonly #counts = { written: 0, patched: 0, special: 0, stagedBytes: 0, growth: 0 };
+
+  constructor(setCount: number, rules: PlanRules) {
+    this.#uses = Array.from({ length: setCount }, () => new EntryUses());
+    this.#rules = rules;
+  }
+
+  finish(): TreePlan {
+    return {
+      uses: this.#uses,
+      deletes: this.#deletes,
+      attributes: this.#attributes,
+      directories: this.#directories,
+      checks: this.#checks,
+      touched: this.#touched,
+      publishLast: this.#publishLast,
+      damaged: this.#damaged,
+      counts: this.#counts,
+    };
+  }
+
+  /** A local object that the target does not have. */
+  extra(path: TreePath): void {
+    if (path === "" || this.#rules.isProtected(path)) return;
+    this.#deletes.push(path);
+    this.#touched.add(parentPath(path));
+    this.#counts.growth--;
+  }
+
+  /** `compare`: a file of equal size and time is taken to have the right content; `replace`: it is built anew. */
+  settle(
+    survivors: readonly Survivor[],
+    local: LocalObject | undefined,
+    mode: "compare" | "replace",
+  ): void {
+    const { entry } = lastOf(survivors);
+    if (entry.kind === "deleted") {
+      if (local !== undefined) this.extra(entry.path);
+      return;
+    }
+    if (local === undefined) this.#counts.growth++;
+    if (entry.kind === "object") this.#settleObject(entry, survivors, local);
+    else this.#settleFile(entry, survivors, local, mode);
+  }
+
+  #settleObject(
+    entry: { path: TreePath; attributes: Attributes; object: SpecialObject },
+    survivors: readonly Survivor[],
+    local: LocalObject | undefined,
+  ): void {
+    const { path, attributes, object } = entry;
+    const same = local !== undefined && isSameObject(object, local);
+    if (object.type === "directory") {
+      if (same && this.#hasAttributes(attributes, local)) return;
+      this.#directories.push({ path, attributes });
+      if (same) return;
+    } else if (same) {
+      if (!this.#hasAttributes(attributes, local)) this.#attributes.push({ path, attributes });
+      return;
+    }
+    this.#counts.special++;
+    this.#stage(path, survivors);
+  }
+
+  #settleFile(
+    entry: FileEntry,
+    survivors: readonly Survivor[],
+    local: LocalObject | undefined,
+    mode: "compare" | "replace",
+  ): void {
+    const { path, attributes } = entry;
+    const builds = survivors[0] !== undefined && buildsOnPrevious(survivors[0].entry);
+    if (builds && local?.type !== "file") {
+      this.#damaged.push(path);
+      return;
+    }
+    const keeps =
+      local?.type === "file" &&
+      (builds ? onlyKeeps(survivors, local) : mode === "compare" && isLike(entry, local));
+    if (keeps) {
+      if (builds && entry.signature !== undefined) {
+        this.#checks.push({ path, signature: entry.signature });
+      }
+      if (!this.#hasAttributes(attributes, local)) this.#attributes.push({ path, attributes });
+      return;
+    }
+    this.#counts[builds ? "patched" : "written"]++;
+    this.#counts.stagedBytes += entry.sizeBytes;
+    this.#stage(path, survivors);
+  }
+
+  #stage(path: TreePath, survivors: readonly Survivor[]): void {
+    this.#touched.add(parentPath(path));
+    if (this.#rules.appearsLast(path)) this.#publishLast.push(path);
+    survivors.forEach(({ set, ordinal }, at) => {
+      const first = at === 0 ? USE_FIRST : 0;
+      const last = at === survivors.length - 1 ? USE_LAST : 0;
+      this.#uses[set]?.mark(ordinal, USE_NEEDED | first | last);
+    });
+  }
+
+  #hasAttributes(attributes: Attributes, local: LocalObject): boolean {
+    const owner = this.#rules.ownerOf(attributes);
+    if (owner !== undefined && (owner.uid !== local.uid || owner.gid !== local.gid)) return false;
+    // Neither mode nor time of a symlink is the master's to say (duplicity-format 9).
+    if (local.type === "symlink") return true;
+    return attributes.mode === local.mode && attributes.mtime === local.mtime;
+  }
+}
+
+/** The directories that the walk is in; every path must lie in one that the target has. */
+class ParentStack {
+  readonly #stack: TreePath[] = [];
+
+  enter(path: TreePath, isDirectory: boolean): void {
+    while (this.#stack.length > 0 && !isWithin(path, this.#top())) this.#stack.pop();
+    if (path !== "" && (this.#stack.length === 0 || this.#top() !== parentPath(path))) {
+      throw new MirrorError(
+        "DOCUMENT_INVALID",
+        `contents name ${displayPath(path)} but no directory that holds it`,
+      );
+    }
+    if (isDirectory) this.#stack.push(path);
+  }
+
+  #top(): TreePath {
+    const top = this.#stack.at(-1);
+    if (top === undefined) throw new RangeError("no directory entered");
+    return top;
+  }
+}
+
+function isSameObject(object: SpecialObject, local: LocalObject): boolean {
+  switch (object.type) {
+    case "directory":
+    case "fifo":
+      return local.type === object.type;
+    case "symlink":
+      return local.type === "symlink" && local.target === object.target;
+    case "characterDevice":
+    case "blockDevice":
+      return (
+        local.type === object.type &&
+        local.device?.major === object.major &&
+        local.device.minor === object.minor
+      );
+  }
+}
+
+/** Whether all survivors only keep the local content as it is. */
+function onlyKeeps(survivors: readonly Survivor[], local: LocalObject): boolean {
+  return survivors.every(
+    ({ entry }) => entry.kind === "prefix" && entry.sizeBytes === local.sizeBytes,
+  );
+}
+
+function isLike(entry: FileEntry, local: LocalObject): boolean {
+  return entry.sizeBytes === local.sizeBytes && entry.attributes.mtime === local.mtime;
+}
+
+function lastOf(survivors: readonly Survivor[]): Survivor {
+  const last = survivors.at(-1);
+  if (last === undefined) throw new RangeError("a collapsed path has survivors");
+  return last;
+}
+
+function diverged(path: TreePath): MirrorError {
+  return new MirrorError(
+    "TREE_DIVERGED",
+    `${displayPath(path)} is not the directory that the tree's position says it is`,
+  );
+}

@@ -1,0 +1,80 @@
+/** What the tree holds: the last set wholly replayed into it, and which tree that was. */
+import { z } from "zod";
+import { replaceFile } from "../disk/durable.js";
+import { readFileIfPresent } from "../disk/files.js";
+import { formatSetName, parseSetName, sameSet } from "../duplicity/names.js";
+import type { SetId } from "../duplicity/set-id.js";
+import { MirrorError } from "../errors.js";
+import type { LedgerLine } from "../manifest/ledger.js";
+
+export interface Position {
+  readonly session: string;
+  readonly chain: number;
+  readonly set: SetId;
+  /** Which of two sets with the same times. */
+  readonly manifestHash: string;
+  /** The ledger's last line when the tree was brought here: while it is the last, nothing is new. */
+  readonly lastLineHash: string;
+  /** Objects in the tree, the root among them. */
+  readonly entryCount: number;
+  readonly tree: TreeIdentity;
+  /** The patterns that chose the part of the tree, as text. */
+  readonly filter: string;
+}
+
+/** The root directory's own identity: a tree made anew under the same name is another tree. */
+export interface TreeIdentity {
+  readonly inode: string;
+  readonly birth: string;
+  /** The root's own time as the last commit left it, whole seconds. */
+  readonly mtime: number;
+}
+
+/** The line of `lineage` that `position` stands at, by number, or -1. */
+export function findPosition(position: Position, lineage: readonly LedgerLine[]): number {
+  return lineage.findIndex(
+    (line) => sameSet(line.set, position.set) && line.manifestHash === position.manifestHash,
+  );
+}
+
+export function readPosition(file: string): Position | undefined {
+  const bytes = readFileIfPresent(file);
+  return bytes === undefined ? undefined : parsePosition(bytes, file);
+}
+
+export function writePosition(file: string, position: Position): void {
+  replaceFile(file, new TextEncoder().encode(`${JSON.stringify(positionJson(position))}\n`));
+}
+
+/** A position as plain JSON, for the state directory, the journal and reports. */
+export function positionJson(position: Position): z.input<typeof positionShape> {
+  return { ...position, set: formatSetName(position.set) };
+}
+
+export const positionShape = z.strictObject({
+  session: z.uuid(),
+  chain: z.int().nonnegative(),
+  set: z.string().transform((name, context): SetId => {
+    const set = parseSetName(name);
+    if (set !== undefined) return set;
+    context.addIssue({ code: "custom", message: "not a set's name" });
+    return z.NEVER;
+  }),
+  manifestHash: z.string(),
+  lastLineHash: z.string(),
+  entryCount: z.int().nonnegative(),
+  tree: z.strictObject({ inode: z.string(), birth: z.string(), mtime: z.int() }),
+  filter: z.string(),
+});
+
+function parsePosition(bytes: Uint8Array, file: string): Position {
+  try {
+    return positionShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    throw new MirrorError(
+      "DISK_FAILED",
+      `${file}: not a position; remove it to compare the whole tree with the newest set`,
+      { cause },
+    );
+  }
+}

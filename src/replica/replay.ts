@@ -1,0 +1,160 @@
+/** Obeys a plan: builds what is new, commits it, moves the position. */
+import { ROOT, type TreePath } from "../bytes/tree-path.js";
+import type { ConfinedTree } from "../disk/confined.js";
+import { removeFile } from "../disk/durable.js";
+import { MirrorError } from "../errors.js";
+import type { SpecialObject } from "../manifest/contents.js";
+import { makeDevice, makeFifo } from "../programs/special-files.js";
+import { syncFileSystem } from "../programs/sync.js";
+import type { SourcePool } from "../retrieve/source-pool.js";
+import type { Runtime } from "../runtime.js";
+import { buildStage, checkFiles } from "./build.js";
+import { commit } from "./commit.js";
+import { type Journal, writeJournal } from "./journal.js";
+import { lookUp } from "./local-tree.js";
+import { type MadePlan, makeHistoryPlan, type PlanOptions } from "./make-plan.js";
+import { type Position, type TreeIdentity, writePosition } from "./position.js";
+import { plannedSet } from "./sets.js";
+import { openStaging } from "./staging.js";
+import type { StateFiles } from "./state-files.js";
+import { journalStep, touchedDirectories } from "./touched.js";
+import type { PlannedSet } from "./work.js";
+
+export interface ReplayOptions {
+  readonly made: MadePlan;
+  readonly planning: PlanOptions;
+  readonly pool: SourcePool;
+  readonly session: string;
+  readonly chain: number;
+  /** The time of the tree's root before the cycle, whole seconds. */
+  readonly rootMtime: number;
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+}
+
+/** Stages all that the plan asks for; returns the files that had to be made from their history. */
+export async function build(options: ReplayOptions): Promise<MadePlan | undefined> {
+  const { made, planning, runtime, signal } = options;
+  openStaging(planning.tree);
+  const damaged = new Set<TreePath>([
+    ...made.plan.damaged,
+    ...(await checkFiles(planning.tree, made.plan.checks, signal)),
+    ...(await stage(options, made)),
+  ]);
+  if (damaged.size === 0) return undefined;
+  for (const path of damaged) runtime.log.warn("file.drifted", { path });
+  const history = await makeHistoryPlan(planning, damaged);
+  const beyond = [...history.plan.damaged, ...(await stage(options, history))];
+  if (beyond.length === 0) return history;
+  throw new MirrorError(
+    "DOCUMENT_INVALID",
+    `${beyond.length} files cannot be made from the published history, ${beyond[0] ?? ""} among them; ` +
+      "the master's chain is damaged there: it needs a new full set",
+  );
+}
+
+/** What a commit needs to know besides the stage. */
+export function planJournal(
+  { made, planning, rootMtime }: ReplayOptions,
+  history: MadePlan | undefined,
+  position: Omit<Position, "tree"> & { readonly tree: Omit<TreeIdentity, "mtime"> },
+): Journal {
+  const { tree, rules } = planning;
+  const plans = history === undefined ? [made.plan] : [made.plan, history.plan];
+  const directories = touchedDirectories(
+    made.plan.directories,
+    plans.flatMap(({ touched }) => [...touched]),
+    (path) => lookUp(tree, path),
+    rules,
+  );
+  // Our working folder has disturbed the root's time: what it was, or shall be, is known from before.
+  const rootEntry = made.plan.directories.find(({ path }) => path === ROOT);
+  const mtime = rootEntry?.attributes.mtime ?? rootMtime;
+  const root = rootEntry === undefined ? { path: ROOT } : journalStep(rootEntry, rules);
+  return {
+    position: { ...position, tree: { ...position.tree, mtime } },
+    publishLast: plans.flatMap(({ publishLast }) => publishLast),
+    attributes: made.plan.attributes.map((step) => journalStep(step, rules)),
+    deletes: made.plan.deletes,
+    directories: [{ ...root, mtime }, ...directories.filter(({ path }) => path !== ROOT)],
+  };
+}
+
+/** Makes the stage and the journal durable, then brings the tree to where the journal says. */
+export async function commitStage(
+  tree: ConfinedTree,
+  journal: Journal,
+  files: StateFiles,
+  options: CommitRules,
+): Promise<void> {
+  await syncFileSystem(tree.root, options);
+  writeJournal(files.journal, journal);
+  await obeyJournal(tree, journal, files, options);
+}
+
+export interface CommitRules {
+  readonly isProtected: (path: TreePath) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** A commit from its beginning or from wherever it was cut off. Not to be stopped half-way: it is short. */
+export async function obeyJournal(
+  tree: ConfinedTree,
+  journal: Journal,
+  files: StateFiles,
+  { isProtected, signal }: CommitRules,
+): Promise<void> {
+  const sync = () => syncFileSystem(tree.root, { signal });
+  await commit({ tree, journal, sync, isProtected });
+  writePosition(files.position, journal.position);
+  removeFile(files.journal);
+}
+
+/** The sets of which a plan needs something, with the tables of their volumes at hand. */
+export async function plannedSets(
+  { lines, plan }: MadePlan,
+  { tables, signal }: PlanOptions,
+  place: { readonly session: string; readonly chain: number },
+): Promise<PlannedSet[]> {
+  const sets: PlannedSet[] = [];
+  for (const [number, line] of lines.entries()) {
+    const uses = plan.uses[number];
+    if (uses === undefined || uses.isEmpty) continue;
+    await tables.prepare(line, "volumes", () => true, signal);
+    sets.push(plannedSet({ line, uses, tables, ...place }));
+  }
+  return sets;
+}
+
+async function stage(
+  { planning, pool, session, chain, runtime, signal }: ReplayOptions,
+  made: MadePlan,
+): Promise<readonly TreePath[]> {
+  const { tree, rules } = planning;
+  return await buildStage({
+    tree,
+    sets: await plannedSets(made, planning, { session, chain }),
+    rules,
+    pool,
+    makeSpecial: (path, object) => makeSpecial(tree, path, object, signal),
+    stagedBytes: made.plan.counts.stagedBytes,
+    log: runtime.log,
+    progress: runtime.progress,
+    signal,
+  });
+}
+
+async function makeSpecial(
+  tree: ConfinedTree,
+  path: TreePath,
+  object: SpecialObject,
+  signal: AbortSignal,
+): Promise<void> {
+  await tree.withHostPath(path, async (hostPath) => {
+    if (object.type === "fifo") {
+      await makeFifo(hostPath, 0o600, { signal });
+    } else if (object.type === "characterDevice" || object.type === "blockDevice") {
+      await makeDevice(hostPath, { ...object, mode: 0o600 }, { signal });
+    }
+  });
+}

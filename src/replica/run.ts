@@ -1,0 +1,121 @@
+/** The daemon: every mirror is followed at its own pace until it is told to stop. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ReplicaMirror } from "../config/replica.js";
+import { openControlSocket } from "../daemon/control-socket.js";
+import { lockState } from "../daemon/lock.js";
+import { isMirrorError } from "../errors.js";
+import type { LogFields, Runtime } from "../runtime.js";
+import { runCycle } from "./cycle.js";
+import type { SyncReport } from "./report.js";
+import { type LastCycle, writeLastCycle } from "./status.js";
+
+export interface RunOptions {
+  readonly mirrors: readonly ReplicaMirror[];
+  readonly runtime: Runtime;
+  /** Asked for by `stop` over the control socket. */
+  readonly stop: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** Resolves when `signal` aborts and every cycle has come to an orderly end. */
+export async function runReplica(options: RunOptions): Promise<void> {
+  await Promise.all(options.mirrors.map((mirror) => new Follower(mirror, options).run()));
+}
+
+/** Follows one mirror: a cycle, a pause, a cycle. A cycle that fails is told and tried again. */
+class Follower {
+  readonly #mirror: ReplicaMirror;
+  readonly #options: RunOptions;
+  #last: LastCycle | undefined;
+  #wake = new AbortController();
+
+  constructor(mirror: ReplicaMirror, options: RunOptions) {
+    this.#mirror = mirror;
+    this.#options = options;
+  }
+
+  /** @throws MirrorError LOCKED while another process works on this mirror */
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    const lock = await lockState(this.#mirror.stateDirectory, { signal });
+    try {
+      await this.#listen();
+      await this.#follow();
+    } finally {
+      lock.release();
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const { signal, runtime } = this.#options;
+    for (let waitMs = 0; !signal.aborted; waitMs = this.#mirror.poll.everyMs) {
+      const startMs = runtime.clock.monotonicMs();
+      await this.#cycle(waitMs);
+      await this.#pause(runtime.clock.monotonicMs() - startMs);
+    }
+  }
+
+  async #cycle(waitMs: number): Promise<void> {
+    const { runtime, signal } = this.#options;
+    const { name } = this.#mirror;
+    const wait = { forMs: Math.min(waitMs, LONG_POLL_MAX_MS), wake: this.#wake.signal };
+    try {
+      const report = await runCycle({ config: this.#mirror, runtime, signal, wait });
+      if (report.strategy !== "none") runtime.log.info("cycle.done", describe(report));
+      this.#remember({ kind: "done", strategy: report.strategy });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isMirrorError(error)) throw error;
+      runtime.log.error("cycle.failed", { mirror: name, code: error.code, reason: error.message });
+      this.#remember({ kind: "failed", code: error.code, reason: error.message });
+    }
+  }
+
+  /** Until the next poll is due; the time that a source held back its answer counts. */
+  async #pause(spentMs: number): Promise<void> {
+    const { everyMs, jitter } = this.#mirror.poll;
+    const { random } = this.#options.runtime;
+    const dueMs = everyMs * (1 + jitter * (2 * random() - 1)) - spentMs;
+    const signal = AbortSignal.any([this.#options.signal, this.#wake.signal]);
+    await sleep(Math.max(dueMs, 0), undefined, { signal }).catch(() => undefined);
+    this.#wake = new AbortController();
+  }
+
+  #remember(outcome: LastCycle["outcome"]): void {
+    this.#last = { at: this.#options.runtime.clock.now(), outcome };
+    writeLastCycle(this.#mirror.stateDirectory, this.#last);
+  }
+
+  async #listen(): Promise<void> {
+    const { signal, stop } = this.#options;
+    await openControlSocket({
+      directory: this.#mirror.stateDirectory,
+      handlers: {
+        trigger: answer(() => this.#wake.abort()),
+        status: answer(() => this.#last),
+        stop: answer(stop),
+      },
+      signal,
+    });
+  }
+}
+
+function answer(act: () => unknown): () => Promise<unknown> {
+  return () => Promise.resolve().then(act);
+}
+
+/** Proxies and servers close what is silent for longer. */
+const LONG_POLL_MAX_MS = 55_000;
+
+function describe(report: SyncReport): LogFields {
+  const { mirror, strategy, generation, positionAfter, files, bytes, requests } = report;
+  return {
+    mirror,
+    strategy,
+    generation,
+    set: positionAfter?.set,
+    ...files,
+    bytes: bytes["total"],
+    requests: requests["total"],
+  };
+}

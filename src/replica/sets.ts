@@ -1,0 +1,86 @@
+/** The published sets of a lineage as plans and builds read them. */
+import { formatSetName } from "../duplicity/names.js";
+import { MirrorError } from "../errors.js";
+import type { ContentsEntry } from "../manifest/contents.js";
+import { decodeContentsPage } from "../manifest/contents.js";
+import type { CodedFile } from "../manifest/file-table.js";
+import { decodeFileTable } from "../manifest/file-table.js";
+import type { LedgerLine } from "../manifest/ledger.js";
+import type { LocatedFile } from "../retrieve/stripes.js";
+import type { EntryUses } from "./plan.js";
+import type { TableStore } from "./table-store.js";
+import type { PlannedSet } from "./work.js";
+
+/** A set's entries, from the pages of its contents that the store holds; may be asked for again. */
+export function* entriesOf(line: LedgerLine, tables: TableStore): Generator<ContentsEntry> {
+  for (const page of tables.pages(line, "contents")) yield* decodeContentsPage(page);
+}
+
+/** Joins a line with what a plan makes of it. */
+export function plannedSet(options: {
+  readonly line: LedgerLine;
+  readonly uses: EntryUses;
+  readonly tables: TableStore;
+  readonly session: string;
+  readonly chain: number;
+}): PlannedSet {
+  const { line, uses, tables, session, chain } = options;
+  const volumes = new VolumeTable(line, tables);
+  // Building and fetching ask at different places, and compare by identity what they were given.
+  const located = new Map<number, LocatedFile>();
+  return {
+    uses,
+    entries: () => entriesOf(line, tables),
+    volume: (number) => {
+      const known = located.get(number);
+      if (known !== undefined) return known;
+      const file = volumes.find(number);
+      const found: LocatedFile = { session, chain, shape: line.shape, stream: "volumes", file };
+      located.set(number, found);
+      located.delete(number - LOCATED_MAX);
+      return found;
+    },
+  };
+}
+
+/** How many volumes fetching may be ahead of building: far more than the memory for their stripes. */
+const LOCATED_MAX = 1024;
+
+/** A set's volumes; the page used last is kept decoded. */
+class VolumeTable {
+  readonly #line: LedgerLine;
+  readonly #tables: TableStore;
+  #page = -1;
+  readonly #files = new Map<number, CodedFile>();
+
+  constructor(line: LedgerLine, tables: TableStore) {
+    this.#line = line;
+    this.#tables = tables;
+  }
+
+  find(number: number): CodedFile {
+    const page = this.#pageOf(number);
+    if (page !== this.#page) {
+      this.#files.clear();
+      const bytes = this.#tables.page(this.#line, "volumes", page);
+      for (const file of decodeFileTable(bytes, this.#line.shape))
+        this.#files.set(file.number, file);
+      this.#page = page;
+    }
+    const file = this.#files.get(number);
+    if (file !== undefined) return file;
+    throw new MirrorError(
+      "DOCUMENT_INVALID",
+      `contents of ${formatSetName(this.#line.set)} name volume ${number}, its table does not`,
+    );
+  }
+
+  #pageOf(number: number): number {
+    const table = this.#line.volumes;
+    if (table.kind === "inline") return 0;
+    return Math.max(
+      0,
+      table.pages.findLastIndex((page) => Number(page.first) <= number),
+    );
+  }
+}

@@ -1,0 +1,88 @@
+/** The sources of a cycle: those of the configuration, and those that the trusted head names. */
+import type { ReplicaMirror } from "../config/replica.js";
+import type { Head } from "../manifest/head.js";
+import { type PooledSource, SourcePool, type SourceReport } from "../retrieve/source-pool.js";
+import type { Runtime } from "../runtime.js";
+import { openSource } from "../store/open-source.js";
+import { retrying } from "../store/retrying-source.js";
+import type { Source, Traffic } from "../store/source.js";
+
+/** Tries each source this often before another is asked. */
+const ATTEMPTS = 2;
+const RETRY_DELAY_MS = 250;
+
+/** Opens each source once, however often it is named; remembers them to count and close. */
+export class SourceShelf {
+  readonly #mirror: ReplicaMirror;
+  readonly #runtime: Runtime;
+  readonly #open = new Map<string, Source>();
+  #pool: SourcePool | undefined;
+
+  constructor(mirror: ReplicaMirror, runtime: Runtime) {
+    this.#mirror = mirror;
+    this.#runtime = runtime;
+  }
+
+  /** Where to poll: the configured sources, and those of the head that is trusted so far. */
+  sources(head: Head | undefined): Source[] {
+    return this.#pooled(head).map(({ source }) => source);
+  }
+
+  pool(head: Head): SourcePool {
+    this.#pool = new SourcePool({ sources: this.#pooled(head), runtime: this.#runtime });
+    return this.#pool;
+  }
+
+  reports(): SourceReport[] {
+    if (this.#pool !== undefined) return this.#pool.report();
+    return [...this.#open.values()].map(({ name, url, traffic }) => {
+      return { name, url, ...traffic, errors: 0, corruptBlocks: 0 };
+    });
+  }
+
+  traffic(): Traffic {
+    let bytes = 0;
+    let requests = 0;
+    for (const { traffic } of this.#open.values()) {
+      bytes += traffic.bytes;
+      requests += traffic.requests;
+    }
+    return { bytes, requests };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((source) => source.close()));
+  }
+
+  /** A configured source replaces one of the same name or URL that the head lists. */
+  #pooled(head: Head | undefined): PooledSource[] {
+    const listed = head?.sources ?? [];
+    const configured = this.#mirror.sources.map(({ url, name, shares }) => {
+      const twin = listed.find((one) => one.url === url || one.name === name);
+      const source = this.#source(url, name ?? twin?.name);
+      return { source, shares: shares ?? twin?.shares };
+    });
+    const replaced = new Set(
+      this.#mirror.sources.flatMap(({ url, name }) => (name === undefined ? [url] : [url, name])),
+    );
+    const added = listed
+      .filter(({ url, name }) => !replaced.has(url) && !replaced.has(name))
+      .map(({ url, name, shares }) => ({ source: this.#source(url, name), shares }));
+    return [...configured, ...added];
+  }
+
+  #source(url: string, name: string | undefined): Source {
+    const known = this.#open.get(url);
+    if (known !== undefined) return known;
+    const opened = openSource({
+      url,
+      ...(name === undefined ? {} : { name }),
+      limits: this.#mirror.limits,
+      runtime: this.#runtime,
+    });
+    const { random } = this.#runtime;
+    const source = retrying(opened, { random, attempts: ATTEMPTS, delayMs: RETRY_DELAY_MS });
+    this.#open.set(url, source);
+    return source;
+  }
+}

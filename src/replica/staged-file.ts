@@ -1,0 +1,159 @@
+/** One file in the making: its bytes, and what it is made from. */
+
+import { equalBytes } from "../bytes/digest.js";
+import { displayPath, joinPaths, type TreePath } from "../bytes/tree-path.js";
+import type { ConfinedTree, FileAttributes } from "../disk/confined.js";
+import { closeFile, fileSize, readExactly, writeFully } from "../disk/file-io.js";
+import { MirrorError } from "../errors.js";
+import { DeltaReader } from "../librsync/delta.js";
+import { SignatureBuilder } from "../librsync/signature.js";
+import type { SignatureDigest } from "../manifest/contents.js";
+import { digestSignature } from "../manifest/signature-digest.js";
+import { NEW_FILE, STAGE } from "./staging.js";
+
+/** Results up to this size are held in memory and written with one call. */
+const MEMORY_MAX_BYTES = 1024 * 1024;
+const COPY_BYTES = 1024 * 1024;
+
+/** Writes a file below the stage, over an earlier version of it if there is one. */
+export class StagedFile {
+  readonly #tree: ConfinedTree;
+  readonly #path: TreePath;
+  readonly #signature: SignatureBuilder | undefined;
+  readonly #expected: SignatureDigest | undefined;
+  #held: Uint8Array[] = [];
+  #sizeBytes = 0;
+  #fd: number | undefined;
+
+  constructor(tree: ConfinedTree, path: TreePath, expected: SignatureDigest | undefined) {
+    this.#tree = tree;
+    this.#path = path;
+    this.#expected = expected;
+    if (expected !== undefined) this.#signature = new SignatureBuilder(expected.blockLength);
+  }
+
+  /** The bytes may be a view into something that is reused: they are copied or written at once. */
+  write(bytes: Uint8Array): void {
+    this.#signature?.update(bytes);
+    this.#sizeBytes += bytes.length;
+    if (this.#fd !== undefined) {
+      writeFully(this.#fd, bytes);
+    } else if (this.#sizeBytes <= MEMORY_MAX_BYTES) {
+      this.#held.push(bytes.slice());
+    } else {
+      this.#fd = this.#tree.createFile(NEW_FILE);
+      for (const held of this.#held) writeFully(this.#fd, held);
+      this.#held = [];
+      writeFully(this.#fd, bytes);
+    }
+  }
+
+  /** @throws MirrorError BASE_MISMATCH when the result is not what the set recorded */
+  finish(sizeBytes: number, attributes: FileAttributes): void {
+    this.#check(sizeBytes);
+    if (this.#fd === undefined) {
+      this.#tree.writeFile(NEW_FILE, Buffer.concat(this.#held), attributes);
+    } else {
+      closeFile(this.#fd);
+      this.#fd = undefined;
+      this.#tree.setAttributes(NEW_FILE, attributes);
+    }
+    this.#tree.rename(NEW_FILE, joinPaths(STAGE, this.#path));
+  }
+
+  /** Drops what was written; safe after `finish`. */
+  abandon(): void {
+    this.#held = [];
+    if (this.#fd === undefined) return;
+    closeFile(this.#fd);
+    this.#fd = undefined;
+    this.#tree.unlink(NEW_FILE);
+  }
+
+  #check(sizeBytes: number): void {
+    const name = displayPath(this.#path);
+    if (this.#sizeBytes !== sizeBytes) {
+      throw new MirrorError(
+        "BASE_MISMATCH",
+        `${name}: ${this.#sizeBytes} bytes made, ${sizeBytes} expected`,
+      );
+    }
+    if (this.#signature === undefined || this.#expected === undefined) return;
+    const made = digestSignature(this.#signature.finish());
+    if (!equalBytes(made.digest, this.#expected.digest)) {
+      throw new MirrorError("BASE_MISMATCH", `${name}: the result is not what the set recorded`);
+    }
+  }
+}
+
+/** Makes a file from an older version of it. */
+export class Patch {
+  readonly #output: StagedFile;
+  readonly #base: Base;
+  readonly #delta = new DeltaReader();
+
+  constructor(output: StagedFile, base: Base) {
+    this.#output = output;
+    this.#base = base;
+  }
+
+  /** A piece of the delta. @throws MirrorError FORMAT_INVALID, BASE_MISMATCH */
+  push(bytes: Uint8Array): void {
+    for (const command of this.#delta.push(bytes)) {
+      if (command.kind === "literal") this.#output.write(command.bytes);
+      else this.copy(command.position, command.sizeBytes);
+    }
+  }
+
+  /** @throws MirrorError FORMAT_INVALID when the delta is not whole */
+  finish(): void {
+    this.#delta.finish();
+  }
+
+  copy(position: number, sizeBytes: number): void {
+    for (let done = 0; done < sizeBytes; done += COPY_BYTES) {
+      this.#output.write(this.#base.read(position + done, Math.min(COPY_BYTES, sizeBytes - done)));
+    }
+  }
+}
+
+/** The older version: a file of the tree or of the stage. */
+export class Base {
+  readonly #name: string;
+  readonly #sizeBytes: number;
+  #fd: number | undefined;
+  #held: Uint8Array | undefined;
+
+  /** @throws MirrorError BASE_MISMATCH when there is no regular file */
+  constructor(tree: ConfinedTree, path: TreePath) {
+    this.#name = displayPath(path);
+    try {
+      this.#fd = tree.openFile(path);
+    } catch (cause) {
+      throw new MirrorError("BASE_MISMATCH", `${this.#name}: cannot read the base of a delta`, {
+        cause,
+      });
+    }
+    this.#sizeBytes = fileSize(this.#fd);
+    if (this.#sizeBytes > MEMORY_MAX_BYTES) return;
+    this.#held = readExactly(this.#fd, 0, this.#sizeBytes);
+    this.close();
+  }
+
+  read(position: number, sizeBytes: number): Uint8Array {
+    if (position + sizeBytes > this.#sizeBytes) {
+      throw new MirrorError(
+        "BASE_MISMATCH",
+        `${this.#name}: a delta copies up to byte ${position + sizeBytes} of ${this.#sizeBytes}`,
+      );
+    }
+    if (this.#held !== undefined) return this.#held.subarray(position, position + sizeBytes);
+    if (this.#fd === undefined) throw new RangeError("base is closed");
+    return readExactly(this.#fd, position, sizeBytes);
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeFile(this.#fd);
+    this.#fd = undefined;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The working folder `.dupmirror` in the root of the tree: same file system, so that what is built
+ * there moves into the tree by rename. It exists only while a cycle works.
+ */
+import { ROOT, toTreePath } from "../bytes/tree-path.js";
+import type { ConfinedTree } from "../disk/confined.js";
+import { mtimeSeconds } from "../disk/confined.js";
+
+export const WORK = toTreePath(".dupmirror");
+/** Below it every new object has the path that it will have in the tree. */
+export const STAGE = toTreePath(".dupmirror/stage");
+/** The file being written. */
+export const NEW_FILE = toTreePath(".dupmirror/new");
+/** Where directories go that something else replaces. */
+export const TRASH = toTreePath(".dupmirror/trash");
+
+/** Makes an empty working folder; the root's time is kept for `closeStaging`. */
+export function openStaging(tree: ConfinedTree): void {
+  closeStaging(tree);
+  const rootTime = rootMtime(tree);
+  tree.makeDirectory(WORK, 0o700);
+  tree.writeFile(ROOT_TIME, new TextEncoder().encode(String(rootTime)), { mode: 0o600 });
+  tree.makeDirectory(STAGE, 0o700);
+}
+
+/** Removes the working folder, whoever left it, and gives the root the time it had before. */
+export function closeStaging(tree: ConfinedTree): void {
+  if (tree.lstat(WORK) === undefined) return;
+  const remembered = Number(tree.readSmallFile(ROOT_TIME) ?? Number.NaN);
+  const rootTime = Number.isSafeInteger(remembered) ? remembered : rootMtime(tree);
+  tree.removeTree(WORK);
+  tree.setAttributes(ROOT, { mtime: rootTime });
+}
+
+const ROOT_TIME = toTreePath(".dupmirror/root-time");
+
+function rootMtime(tree: ConfinedTree): number {
+  const stat = tree.lstat(ROOT);
+  if (stat === undefined) throw new RangeError("a tree has a root");
+  return mtimeSeconds(stat);
+}

@@ -1,0 +1,89 @@
+/** What a replica's state directory tells, whether a daemon runs or not. */
+import path from "node:path";
+import { z } from "zod";
+import type { ReplicaMirror } from "../config/replica.js";
+import { replaceFile } from "../disk/durable.js";
+import { readFileIfPresent } from "../disk/files.js";
+import { formatSetName } from "../duplicity/names.js";
+import type { Clock } from "../runtime.js";
+import { readPosition } from "./position.js";
+import { type PositionReport, reportPosition } from "./report.js";
+import { stateFiles } from "./state-files.js";
+import { readTrustState } from "./trusted-head.js";
+
+/** The end of the last cycle. */
+export interface LastCycle {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly outcome:
+    | { readonly kind: "done"; readonly strategy: string }
+    | { readonly kind: "failed"; readonly code: string; readonly reason: string };
+}
+
+export interface ReplicaStatus {
+  readonly mirror: string;
+  readonly tree: string;
+  readonly position: PositionReport | undefined;
+  /** Objects in the tree when it was last brought to a set. */
+  readonly entryCount: number | undefined;
+  readonly head:
+    | {
+        readonly generation: number;
+        readonly newest: string;
+        readonly publishedAt: string;
+        readonly expiresAt: string;
+        readonly isExpired: boolean;
+      }
+    | undefined;
+  readonly isCurrent: boolean;
+  readonly lastCycle: LastCycle | undefined;
+}
+
+/** Reads only; takes no lock. @throws MirrorError DISK_FAILED when a file of the state is damaged */
+export function replicaStatus(mirror: ReplicaMirror, clock: Clock): ReplicaStatus {
+  const files = stateFiles(mirror.stateDirectory);
+  const position = readPosition(files.position);
+  const head = readTrustState(files.trusted).trusted?.head;
+  return {
+    mirror: mirror.name,
+    tree: mirror.tree,
+    position: reportPosition(position),
+    entryCount: position?.entryCount,
+    head:
+      head === undefined
+        ? undefined
+        : {
+            generation: head.generation,
+            newest: formatSetName(head.newest.set),
+            publishedAt: new Date(head.publishedAt).toISOString(),
+            expiresAt: new Date(head.expiresAt).toISOString(),
+            isExpired: clock.now() >= head.expiresAt,
+          },
+    isCurrent:
+      head?.ledgers.some((ledger) => ledger.lastLineHash === position?.lastLineHash) === true &&
+      position?.session === head.session,
+    lastCycle: readLastCycle(mirror.stateDirectory),
+  };
+}
+
+export function writeLastCycle(stateDirectory: string, last: LastCycle): void {
+  replaceFile(lastCycleFile(stateDirectory), new TextEncoder().encode(JSON.stringify(last)));
+}
+
+function readLastCycle(stateDirectory: string): LastCycle | undefined {
+  const bytes = readFileIfPresent(lastCycleFile(stateDirectory));
+  if (bytes === undefined) return undefined;
+  return lastCycleShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
+}
+
+function lastCycleFile(stateDirectory: string): string {
+  return path.join(stateDirectory, "last-cycle.json");
+}
+
+const lastCycleShape = z.strictObject({
+  at: z.number(),
+  outcome: z.union([
+    z.strictObject({ kind: z.literal("done"), strategy: z.string() }),
+    z.strictObject({ kind: z.literal("failed"), code: z.string(), reason: z.string() }),
+  ]),
+});
