@@ -1,0 +1,78 @@
+/** How the last cycle ended, for `status`; nothing else depends on it. */
+import path from "node:path";
+import { makeFolder, replaceFile } from "../disk/durable.js";
+import { readFileIfPresent } from "../disk/files.js";
+import { isMirrorError } from "../errors.js";
+import type { HostReport, PublishReport } from "./report.js";
+
+export interface CycleRecord {
+  /** Milliseconds since the epoch. */
+  readonly endedAt: number;
+  /** Why it failed; undefined when it did not. */
+  readonly error: string | undefined;
+  readonly withheld: readonly string[];
+  readonly waiting: readonly string[];
+  readonly hosts: readonly HostReport[];
+}
+
+export function writeCycleRecord(
+  stateDirectory: string,
+  ended: { readonly endedAt: number; readonly report?: PublishReport; readonly error?: unknown },
+): void {
+  const { endedAt, report, error } = ended;
+  const record: CycleRecord = {
+    endedAt,
+    error: error === undefined ? undefined : describe(error),
+    withheld: report?.withheld ?? [],
+    waiting: report?.waiting ?? [],
+    hosts: report?.hosts ?? [],
+  };
+  makeFolder(stateDirectory);
+  replaceFile(recordPath(stateDirectory), Buffer.from(`${JSON.stringify(record)}\n`));
+}
+
+export function readCycleRecord(stateDirectory: string): CycleRecord | undefined {
+  const bytes = readFileIfPresent(recordPath(stateDirectory));
+  if (bytes === undefined) return undefined;
+  const record: unknown = JSON.parse(Buffer.from(bytes).toString());
+  if (!isRecord(record) || typeof record["endedAt"] !== "number") return undefined;
+  const { endedAt, error, withheld, waiting, hosts } = record;
+  return {
+    endedAt,
+    error: typeof error === "string" ? error : undefined,
+    withheld: toTexts(withheld),
+    waiting: toTexts(waiting),
+    hosts: Array.isArray(hosts) ? hosts.flatMap(toHostReport) : [],
+  };
+}
+
+function describe(error: unknown): string {
+  if (isMirrorError(error)) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function toHostReport(value: unknown): HostReport[] {
+  if (!isRecord(value)) return [];
+  const { name, shares, state, error } = value;
+  if (typeof name !== "string" || !Array.isArray(shares)) return [];
+  return [
+    {
+      name,
+      shares: shares.filter((share) => typeof share === "number"),
+      state: state === "current" ? "current" : "behind",
+      error: typeof error === "string" ? error : undefined,
+    },
+  ];
+}
+
+function toTexts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((text) => typeof text === "string") : [];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function recordPath(stateDirectory: string): string {
+  return path.join(stateDirectory, "last-cycle");
+}
