@@ -63,7 +63,7 @@ function parseQuantity(
   units: ReadonlyMap<string, number>,
   defaultUnit: string | undefined,
 ): number | undefined {
-  const match = /^(\d{1,16}(?:\.\d{1,9})?) ?([A-Za-z]{0,3})$/.exec(text);
+  const match = /^(\d{1,16}(?:\.\d{1,9})?)(?: ?([A-Za-z]{1,3}))?$/.exec(text);
   const [, digits = "", unit = ""] = match ?? [];
   const scale = units.get(unit === "" ? (defaultUnit ?? "") : unit);
   if (match === null || scale === undefined) return undefined;

@@ -45,7 +45,7 @@ const BROTLI = 1;
 /** A small page is read by every replica: worth the time. A large one would take seconds. */
 const BEST_QUALITY_MAX_BYTES = 32 * 1024;
 const BEST_QUALITY = 11;
-const QUALITY = 7;
+const QUALITY = 8;
 
 /** The raw size as a varint is never longer. */
 const SIZE_MAX_BYTES = 4;
