@@ -2,6 +2,7 @@
  * The second phase of a replay: what is staged moves into the tree, what is gone goes. Every step is
  * safe to do twice, so a commit that was cut off is simply obeyed again.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   isWithin,
   joinPaths,
@@ -24,17 +25,35 @@ export interface CommitOptions {
 /** Obeys a journal. Readers see each file old or new, never half; deletions come after all that is new. */
 export async function commit(options: CommitOptions): Promise<void> {
   const { tree, journal } = options;
-  for (const step of journal.directories) makeAccessible(tree, step.path);
-  const merge = new Merge(tree, journal.publishLast);
-  merge.run();
-  for (const step of journal.attributes) setAttributes(tree, step);
-  for (const path of journal.deletes.toReversed()) remove(tree, path, options.isProtected);
-  for (const step of journal.directories.toReversed()) setAttributes(tree, step);
+  await inTurns(changes(options));
   await options.sync();
   closeStaging(tree);
   const root = journal.directories.find((step) => step.path === ROOT);
   if (root !== undefined) setAttributes(tree, root);
 }
+
+/** One change of the tree; done before the next is asked for. */
+type Step = () => void;
+
+function* changes({ tree, journal, isProtected }: CommitOptions): Generator<Step> {
+  const { directories } = journal;
+  for (const { path } of directories) yield () => makeAccessible(tree, path);
+  yield* new Merge(tree, journal.publishLast).changes();
+  for (const step of journal.attributes) yield () => setAttributes(tree, step);
+  for (const path of journal.deletes.toReversed()) yield () => remove(tree, path, isProtected);
+  for (const step of directories.toReversed()) yield () => setAttributes(tree, step);
+}
+
+/** Steps are synchronous; between some thousand of them the rest of the process gets its turn. */
+async function inTurns(steps: Iterable<Step>): Promise<void> {
+  let count = 0;
+  for (const step of steps) {
+    step();
+    if (++count % STEPS_PER_TURN === 0) await nextTurn();
+  }
+}
+
+const STEPS_PER_TURN = 2000;
 
 /** Moves the stage into the tree; a directory that is new there moves with all below it in one rename. */
 class Merge {
@@ -54,38 +73,38 @@ class Merge {
     }
   }
 
-  run(): void {
+  *changes(): Generator<Step> {
     if (this.#tree.lstat(STAGE) === undefined) return;
-    this.#folder(ROOT, true);
-    if (this.#held.size > 0) this.#folder(ROOT, false);
+    yield* this.#folder(ROOT, true);
+    if (this.#held.size > 0) yield* this.#folder(ROOT, false);
   }
 
-  #folder(path: TreePath, holdsBack: boolean): void {
+  *#folder(path: TreePath, holdsBack: boolean): Generator<Step> {
     const staged = joinPaths(STAGE, path);
     for (const { name, isDirectory } of this.#tree.listTyped(staged)) {
       const child = joinPaths(path, toTreePath(name));
       if (holdsBack && this.#held.has(child)) continue;
-      if (isDirectory) this.#directory(child, holdsBack);
-      else this.#move(child, this.#tree.lstat(child)?.isDirectory() === true);
+      if (isDirectory) yield* this.#directory(child, holdsBack);
+      else yield () => this.#move(child);
     }
   }
 
-  #directory(path: TreePath, holdsBack: boolean): void {
+  *#directory(path: TreePath, holdsBack: boolean): Generator<Step> {
     const local = this.#tree.lstat(path);
     if (local?.isDirectory() === true) {
-      this.#folder(path, holdsBack);
+      yield* this.#folder(path, holdsBack);
     } else if (holdsBack && this.#opened.has(path)) {
       if (local !== undefined) this.#tree.unlink(path);
       this.#tree.makeDirectory(path, 0o700);
-      this.#folder(path, holdsBack);
+      yield* this.#folder(path, holdsBack);
     } else {
       if (local !== undefined) this.#tree.unlink(path);
-      this.#tree.rename(joinPaths(STAGE, path), path);
+      yield () => this.#tree.rename(joinPaths(STAGE, path), path);
     }
   }
 
-  #move(path: TreePath, replacesDirectory: boolean): void {
-    if (replacesDirectory) this.#discard(path);
+  #move(path: TreePath): void {
+    if (this.#tree.lstat(path)?.isDirectory() === true) this.#discard(path);
     this.#tree.rename(joinPaths(STAGE, path), path);
   }
 
