@@ -73,11 +73,15 @@ class Builder {
   #next = 0;
   readonly #damaged = new Set<TreePath>();
   readonly #specials: { path: TreePath; object: SpecialObject; attributes: FileAttributes }[] = [];
+  /** What a new object has without being asked: no need to change it to that. */
+  readonly #newOwner: { readonly uid: number; readonly gid: number };
   #target: Target | undefined;
   #doneBytes = 0;
 
   constructor(options: BuildOptions) {
     this.#options = options;
+    const stage = options.tree.lstat(STAGE);
+    this.#newOwner = { uid: stage?.uid ?? -1, gid: stage?.gid ?? -1 };
   }
 
   queue(item: WorkItem): void {
@@ -239,8 +243,11 @@ class Builder {
   }
 
   #attributes(attributes: Attributes): FileAttributes {
-    const owner = this.#options.rules.ownerOf(attributes);
-    return { ...owner, mode: attributes.mode, mtime: attributes.mtime };
+    const { mode, mtime } = attributes;
+    const wanted = this.#options.rules.ownerOf(attributes);
+    const { uid, gid } = this.#newOwner;
+    if (wanted === undefined || (wanted.uid === uid && wanted.gid === gid)) return { mode, mtime };
+    return { mode, mtime, ...wanted };
   }
 }
 
