@@ -1,0 +1,59 @@
+/** Reading and writing through descriptors, exactly. */
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { MirrorError } from "../errors.js";
+import { diskFailure } from "./disk-failure.js";
+
+/** Exactly these bytes. @throws MirrorError TREE_DIVERGED when the file ends before, DISK_FAILED */
+export function readExactly(descriptor: number, position: number, sizeBytes: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  for (let done = 0; done < sizeBytes; ) {
+    const size = readSome(descriptor, bytes.subarray(done), position + done);
+    if (size === 0) {
+      const message = `a file ends at byte ${position + done}, ${position + sizeBytes} expected`;
+      throw new MirrorError("TREE_DIVERGED", message);
+    }
+    done += size;
+  }
+  return bytes;
+}
+
+/** All of `bytes`, at the descriptor's own position. @throws MirrorError DISK_SPACE, DISK_FAILED */
+export function writeFully(descriptor: number, bytes: Uint8Array): void {
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(descriptor, bytes, done, bytes.length - done);
+    }
+  } catch (error) {
+    throw diskFailure(error, "cannot write a file");
+  }
+}
+
+export function fileSize(descriptor: number): number {
+  return fstatSync(descriptor).size;
+}
+
+/** @throws MirrorError DISK_SPACE, DISK_FAILED: some file systems only now say that a write failed */
+export function closeFile(descriptor: number): void {
+  try {
+    closeSync(descriptor);
+  } catch (error) {
+    throw diskFailure(error, "cannot close a file");
+  }
+}
+
+function readSome(descriptor: number, into: Uint8Array, position: number): number {
+  try {
+    return readSync(descriptor, into, 0, into.length, position);
+  } catch (error) {
+    throw diskFailure(error, "cannot read a file");
+  }
+}
+
+/** A descriptor of a file that exists to be locked; made if there is none. @throws MirrorError DISK_SPACE, DISK_FAILED */
+export function openLockFile(file: string): number {
+  try {
+    return openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  } catch (error) {
+    throw diskFailure(error, `cannot open ${file}`);
+  }
+}

@@ -1,0 +1,184 @@
+/** Reading files that are not in a mirrored tree: state, repository, publication, a source that is a folder. */
+import { closeSync, constants, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { MirrorError } from "../errors.js";
+import { describe, diskFailure, systemCode } from "./disk-failure.js";
+import { writeFully } from "./file-io.js";
+
+/** What changes when a file is written or replaced. */
+export interface FileIdentity {
+  readonly sizeBytes: number;
+  readonly mtimeNs: bigint;
+  readonly inode: bigint;
+  readonly birthNs: bigint;
+}
+
+/** @throws MirrorError DISK_FAILED */
+export function readFileIfPresent(file: string): Uint8Array | undefined {
+  return ifPresent(`cannot read ${file}`, () => readFileSync(file));
+}
+
+/** A new file that needs not outlive a crash; nothing may stand there. @throws MirrorError DISK_SPACE, DISK_FAILED */
+export function writeNewFile(file: string, bytes: Uint8Array): void {
+  try {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    const descriptor = openSync(file, flags, 0o600);
+    try {
+      writeFully(descriptor, bytes);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw diskFailure(error, `cannot write ${file}`);
+  }
+}
+
+/** The identity of a file or folder; symlinks are followed. @throws MirrorError DISK_FAILED */
+export function fileIdentity(path: string): FileIdentity | undefined {
+  const stat = ifPresent(`cannot look at ${path}`, () => statSync(path, { bigint: true }));
+  if (stat === undefined) return undefined;
+  return {
+    sizeBytes: Number(stat.size),
+    mtimeNs: stat.mtimeNs,
+    inode: stat.ino,
+    birthNs: stat.birthtimeNs,
+  };
+}
+
+/** The names in a folder as latin1, sorted; none when there is no folder. @throws MirrorError DISK_FAILED */
+export function listFolder(folder: string): string[] {
+  const names = ifPresent(`cannot list ${folder}`, () => readdirSync(folder, "latin1"));
+  return (names ?? []).sort();
+}
+
+/** Whether the folder holds nothing, or is not there. @throws MirrorError DISK_FAILED */
+export function isEmptyFolder(folder: string): boolean {
+  return listFolder(folder).length === 0;
+}
+
+/**
+ * Exactly these bytes of a file of a source.
+ * @throws MirrorError SOURCE_MISSING, SOURCE_SHORT, SOURCE_INVALID (not a file), SOURCE_UNREACHABLE (the rest)
+ */
+export async function readRange(
+  file: string,
+  offset: number,
+  sizeBytes: number,
+  options: { readonly signal: AbortSignal },
+): Promise<Uint8Array> {
+  return unlessAborted(options.signal, async () => {
+    const handle = await openSource(file);
+    try {
+      const bytes = Buffer.allocUnsafe(sizeBytes);
+      const size = await fill(file, handle, bytes, offset);
+      if (size === sizeBytes) return bytes;
+      throw new MirrorError(
+        "SOURCE_SHORT",
+        `${file}: ends at byte ${offset + size}, ${offset + sizeBytes} expected`,
+      );
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** The bytes of a file of a source from `start` to its end; throws as `readRange` does. */
+export async function* streamFile(
+  file: string,
+  options: { readonly start?: number; readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array> {
+  const { signal } = options;
+  const handle = await unlessAborted(signal, () => openSource(file));
+  try {
+    let position = options.start ?? 0;
+    for (let size = CHUNK_BYTES; size === CHUNK_BYTES; position += size) {
+      const bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+      size = await unlessAborted(signal, () => fill(file, handle, bytes, position));
+      if (size > 0) yield bytes.subarray(0, size);
+    }
+  } finally {
+    const closed = handle.close();
+    if (signal.aborted) closed.catch(() => undefined);
+    else await closed;
+  }
+}
+
+const CHUNK_BYTES = 256 * 1024;
+
+async function openSource(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw sourceFailure(error, file);
+  }
+}
+
+/** Reads until `bytes` is full or the file ends; how many bytes were read. */
+async function fill(
+  file: string,
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<number> {
+  try {
+    let done = 0;
+    while (done < bytes.length) {
+      const room = bytes.length - done;
+      const { bytesRead } = await handle.read(bytes, done, room, position + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return done;
+  } catch (error) {
+    throw sourceFailure(error, file);
+  }
+}
+
+function sourceFailure(error: unknown, file: string): unknown {
+  const code = systemCode(error);
+  if (code === undefined || error instanceof MirrorError) return error;
+  const message = `${file}: ${describe(error)}`;
+  return new MirrorError(SOURCE_CODES.get(code) ?? "SOURCE_UNREACHABLE", message, { cause: error });
+}
+
+const SOURCE_CODES = new Map<string, "SOURCE_MISSING" | "SOURCE_INVALID">([
+  ["ENOENT", "SOURCE_MISSING"],
+  ["ENOTDIR", "SOURCE_MISSING"],
+  ["EISDIR", "SOURCE_INVALID"],
+  ["ENXIO", "SOURCE_INVALID"],
+  ["ELOOP", "SOURCE_INVALID"],
+]);
+
+/** A read of a dead network file system cannot be stopped, but need not be waited for. */
+async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = rejection();
+  const stop = (): void => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function rejection(): {
+  readonly promise: Promise<never>;
+  readonly reject: (why: unknown) => void;
+} {
+  let reject: (why: unknown) => void = () => undefined;
+  const promise = new Promise<never>((_, no) => {
+    reject = no;
+  });
+  return { promise, reject };
+}
+
+function ifPresent<T>(doing: string, look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw diskFailure(error, doing);
+  }
+}
