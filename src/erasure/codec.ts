@@ -8,10 +8,16 @@ import { MAX_K, MAX_M } from "../limits.js";
 import { openCoder } from "./reed-solomon.js";
 import type { Shape } from "./shape.js";
 
+/** Whether the code has this shape. */
+export function isShape({ k, n }: Shape): boolean {
+  const isWhole = Number.isInteger(k) && Number.isInteger(n);
+  return isWhole && k >= 1 && k <= MAX_K && n >= k && n - k <= MAX_M;
+}
+
 /** @throws MirrorError UNSUPPORTED when the code has no such shape */
-export function checkShape({ k, n }: Shape): void {
-  const whole = Number.isInteger(k) && Number.isInteger(n);
-  if (whole && k >= 1 && k <= MAX_K && n >= k && n - k <= MAX_M) return;
+export function checkShape(shape: Shape): void {
+  if (isShape(shape)) return;
+  const { k, n } = shape;
   const expected = `expected 1 <= k <= ${MAX_K} and k <= n <= k + ${MAX_M}`;
   throw new MirrorError("UNSUPPORTED", `shares of k = ${k}, n = ${n}: ${expected}`);
 }
