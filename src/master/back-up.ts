@@ -1,8 +1,10 @@
 /** Engine `run`: one run of duplicity, after which is known and written down what the new set is worth. */
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { MasterMirror } from "../config/master.js";
-import { makeFolder, removeFolder } from "../disk/durable.js";
+import { makeFolder, removeFile, removeFolder } from "../disk/durable.js";
 import { listFolder } from "../disk/files.js";
+import { MirrorError } from "../errors.js";
 import { archiveFolder, backUp, cleanUp } from "../programs/duplicity.js";
 import type { BackupStatistics } from "../programs/duplicity-log.js";
 import type { Runtime } from "../runtime.js";
@@ -24,6 +26,7 @@ export async function backUpTree(options: BackUpOptions): Promise<BackupStatisti
   const count = await guardTree({ tree, stateDirectory, ...guard, signal });
   await removeLeftovers(options);
   const before = newestTime(readRepository(config.repository));
+  await waitForSecondAfter(before, options);
   const { sets } = readWithheld(stateDirectory);
   writeWithheld(stateDirectory, { sets, runSince: before });
   const statistics = await backUp({
@@ -54,6 +57,27 @@ export function settleRuns(config: MasterMirror): Withheld {
   return settled;
 }
 
+/**
+ * Sets are named by the second they began in: a full set in the second of the set before it would be written over it, and one
+ * before it would not be the newest.
+ */
+async function waitForSecondAfter(
+  time: number,
+  { config, runtime, signal }: BackUpOptions,
+): Promise<void> {
+  const waitMs = (time + 1) * 1000 - runtime.clock.now();
+  if (waitMs > CLOCK_TOLERANCE_MS) {
+    throw new MirrorError(
+      "REPOSITORY_INVALID",
+      `repository ${config.repository}: its newest set is ${Math.round(waitMs / 1000)} s in the future: ` +
+        "nothing was backed up; is the clock right?",
+    );
+  }
+  if (waitMs > 0) await setTimeout(waitMs, undefined, { signal });
+}
+
+const CLOCK_TOLERANCE_MS = 10_000;
+
 function withholdSince(config: MasterMirror, { sets, runSince }: Withheld): Withheld {
   const doubtful = setsAfter(readRepository(config.repository), runSince ?? 0);
   return { sets: new Set([...sets, ...doubtful]), runSince: undefined };
@@ -67,15 +91,19 @@ async function removeLeftovers(options: BackUpOptions): Promise<void> {
   for (const folder of [places.repository, places.archiveDirectory, places.temporaryDirectory]) {
     makeFolder(folder, 0o700);
   }
-  const leftover = findLeftover(places.archiveDirectory);
+  const leftovers = findLeftovers(places.archiveDirectory);
+  const [leftover] = leftovers;
   if (leftover === undefined) return;
   runtime.log.warn("backup.leftover", { mirror: config.name, file: leftover });
   await cleanUp({ ...places, timeoutMs: config.duplicity.timeoutMs, signal });
+  for (const file of leftovers) removeFile(file);
 }
 
-function findLeftover(archiveDirectory: string): string | undefined {
-  const names = listFolder(archiveFolder(archiveDirectory));
-  return names.find((name) => /\.(?:part|p)(?:\.|$)/.test(name));
+/** What an unfinished set is known by; duplicity would go on with it. */
+function findLeftovers(archiveDirectory: string): string[] {
+  const folder = archiveFolder(archiveDirectory);
+  const names = listFolder(folder).filter((name) => /\.(?:part|p)(?:\.|$)/.test(name));
+  return names.map((name) => path.join(folder, name));
 }
 
 function placesOf(config: MasterMirror): {

@@ -15,10 +15,14 @@ export interface CycleRecord {
   readonly hosts: readonly HostReport[];
 }
 
-export function writeCycleRecord(
-  stateDirectory: string,
-  ended: { readonly endedAt: number; readonly report?: PublishReport; readonly error?: unknown },
-): void {
+/** A report, or why there is none. */
+export interface CycleEnd {
+  readonly endedAt: number;
+  readonly report?: PublishReport;
+  readonly error?: unknown;
+}
+
+export function writeCycleRecord(stateDirectory: string, ended: CycleEnd): void {
   const { endedAt, report, error } = ended;
   const record: CycleRecord = {
     endedAt,

@@ -7,7 +7,7 @@ import type { SigningKey } from "../manifest/keys.js";
 import type { Runtime } from "../runtime.js";
 import { backUpTree, settleRuns } from "./back-up.js";
 import { type Choice, chooseSets, verifyPublished } from "./choose.js";
-import { writeCycleRecord } from "./cycle-record.js";
+import { type CycleEnd, writeCycleRecord } from "./cycle-record.js";
 import { type EncodedSets, encodeSets } from "./encode-sets.js";
 import { Hosts } from "./hosts.js";
 import { type NextHead, planHead } from "./next-head.js";
@@ -47,13 +47,24 @@ export async function runCycle(
   },
 ): Promise<PublishReport> {
   const { config, runtime } = options;
+  const record = (ended: Omit<CycleEnd, "endedAt">): void =>
+    writeCycleRecord(config.stateDirectory, { endedAt: runtime.clock.now(), ...ended });
   try {
     const report = await doCycle(options);
-    writeCycleRecord(config.stateDirectory, { endedAt: runtime.clock.now(), report });
+    record({ report });
     return report;
   } catch (error) {
-    writeCycleRecord(config.stateDirectory, { endedAt: runtime.clock.now(), error });
+    recordFailure(() => record({ error }), runtime);
     throw error;
+  }
+}
+
+/** On a full disk the reason of the failure is still told, if not kept. */
+function recordFailure(record: () => void, { log }: Runtime): void {
+  try {
+    record();
+  } catch (error) {
+    log.warn("cycle.unrecorded", { message: String(error) });
   }
 }
 

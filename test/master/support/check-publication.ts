@@ -35,6 +35,8 @@ export interface CheckedPublication {
 
 interface Place {
   readonly folders: readonly string[];
+  /** Those that the folders hold; all by default. */
+  readonly shares?: readonly number[];
   readonly repository: string;
   readonly random: Random;
 }
@@ -149,8 +151,9 @@ async function checkFile(
   assert.ok(bytes.equals(readFileSync(path.join(place.repository, file.name))), file.name);
 }
 
-function chooseShares({ random }: Place, { k, n }: { k: number; n: number }): number[] {
-  const shares = Array.from({ length: n }, (_, share) => share);
+function chooseShares(place: Place, { k, n }: { k: number; n: number }): number[] {
+  const { random } = place;
+  const shares = place.shares?.slice() ?? Array.from({ length: n }, (_, share) => share);
   return Array.from({ length: k }, () => shares.splice(random.below(shares.length), 1)).flat();
 }
 

@@ -1,0 +1,190 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { readWithheld } from "../../src/master/withheld.js";
+import { Random } from "../support/random.js";
+import { fastTemporaryFolder } from "../support/temporary.js";
+import { liveOneStep, makeTree, timeOfStep, writeTimed } from "../support/trees.js";
+import { checkPublication, readHead } from "./support/check-publication.js";
+import { type Bench, makeBench } from "./support/master-bench.js";
+import { NO_DUPLICITY } from "./support/repositories.js";
+
+describe.skipIf(NO_DUPLICITY)(`running duplicity ${NO_DUPLICITY ?? ""}`, () => {
+  const random = new Random();
+  const check = async ({ config }: Bench) =>
+    await checkPublication({
+      folders: [config.publication],
+      repository: config.repository,
+      random,
+    });
+
+  it(`publishes a full set, increments, and a full set when asked (seed ${random.seed})`, async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    const paths = makeTree(bench.config.tree, { files: 300, meanSizeBytes: 8000 });
+    expect((await bench.publish()).sets.map((set) => set.volumeCount)).toEqual([3]);
+    for (const step of [1, 2]) {
+      liveOneStep(bench.config.tree, paths, step);
+      expect((await bench.publish()).generation).toBe(step + 1);
+    }
+    expect((await check(bench)).lineage).toHaveLength(3);
+    await bench.publish({ full: true });
+    const { lineage, head } = await check(bench);
+    expect(lineage).toHaveLength(1);
+    expect(head.ledgers).toHaveLength(2);
+  });
+
+  it("never writes a full set over one of the same second", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 3 });
+    const names = [await bench.publish(), await bench.publish({ full: true })].map(
+      ({ newest }) => newest,
+    );
+    expect(new Set(names).size).toBe(2);
+    bench.runtime.offsetMs = -3_600_000;
+    await expect(bench.publish()).rejects.toMatchObject({ code: "REPOSITORY_INVALID" });
+  });
+
+  it("leaves our own folder out of the backup", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 3 });
+    mkdirSync(path.join(bench.config.tree, ".dupmirror/stage"), { recursive: true });
+    await bench.publish();
+    expect(readManifests(bench.config.repository)).not.toContain(".dupmirror");
+  });
+
+  it.each([
+    ["TREE_MISSING", (tree: string) => rmSync(tree, { recursive: true })],
+    ["TREE_EMPTY", (tree: string) => emptyFolder(tree)],
+    ["TREE_SHRUNK", (tree: string) => rmSync(path.join(tree, "part-0"), { recursive: true })],
+  ])("backs up nothing and publishes nothing: %s", async (code, damage) => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 80 });
+    await bench.publish();
+    const before = readdirSync(bench.config.repository);
+    damage(bench.config.tree);
+    await expect(bench.publish()).rejects.toMatchObject({ code });
+    expect(readdirSync(bench.config.repository)).toEqual(before);
+    expect(readHead(bench.config.publication).generation).toBe(1);
+  });
+
+  it("backs up nothing while the marker is not there", async () => {
+    const guard = { marker: "mounted", maxShrinkPercent: 50 };
+    const bench = makeBench(fastTemporaryFolder(), { guard });
+    makeTree(bench.config.tree, { files: 3 });
+    await expect(bench.publish()).rejects.toMatchObject({ code: "TREE_MISSING" });
+    expect(readdirSync(bench.config.repository)).toEqual([]);
+    writeFileSync(path.join(bench.config.tree, "mounted"), "");
+    expect((await bench.publish()).generation).toBe(1);
+  });
+
+  it("withholds a set whose backup had errors until a later one has none", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 3 });
+    await bench.publish();
+    const restore = countErrors();
+    writeTimed(bench.config.tree, "second", "2", timeOfStep(1));
+    const report = await bench.publish();
+    expect(report).toMatchObject({ published: "nothing", generation: 1, sets: [] });
+    expect(report.withheld).toHaveLength(1);
+    expect(bench.runtime.events).toContain("backup.errors");
+    restore();
+    writeTimed(bench.config.tree, "third", "3", timeOfStep(2));
+    expect(await bench.publish()).toMatchObject({ generation: 2, withheld: [] });
+    expect((await check(bench)).lineage).toHaveLength(3);
+  });
+
+  it("withholds a set whose run nobody saw the end of", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 3 });
+    await bench.publish();
+    // As after kill -9 between duplicity's last write and our record of it.
+    const { stateDirectory, publication } = bench.config;
+    writeTimed(bench.config.tree, "second", "2", timeOfStep(1));
+    const kept = path.join(stateDirectory, "..", "kept");
+    const newest = readHead(publication).newest.set.time;
+    await publishElsewhere(bench, kept);
+    writeFileSync(path.join(stateDirectory, "withheld"), `run ${newest}\n`);
+    const guarded = { ...bench.config, guard: { marker: "absent", maxShrinkPercent: 50 } };
+    await expect(bench.publish({ config: guarded })).rejects.toMatchObject({
+      code: "TREE_MISSING",
+    });
+    expect(readWithheld(stateDirectory)).toMatchObject({ runSince: undefined });
+    expect(readWithheld(stateDirectory).sets.size).toBe(1);
+    expect(readHead(publication).generation).toBe(1);
+    await bench.publish();
+    expect((await check(bench)).lineage).toHaveLength(3);
+  });
+
+  it("cleans up after an interrupted backup, and does not resume it", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 3 });
+    await bench.publish();
+    const archive = path.join(bench.config.stateDirectory, "archive/dupmirror");
+    const [manifest = ""] = readdirSync(archive).filter((name) => name.endsWith(".manifest"));
+    const part = path.join(archive, "duplicity-full.20201121T092218Z.manifest.part");
+    writeFileSync(part, readFileSync(path.join(archive, manifest)));
+    writeTimed(bench.config.tree, "second", "2", timeOfStep(1));
+    const report = await bench.publish();
+    expect(bench.runtime.events).toContain("backup.leftover");
+    expect(existsSync(part)).toBe(false);
+    expect(report.newest).toMatch(/^inc\./);
+  });
+
+  it("lets nobody in while a cycle runs", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 3 });
+    const first = bench.publish();
+    const results = await Promise.allSettled([first, bench.publish()]);
+    const refused = results.filter((result) => result.status === "rejected");
+    expect(refused.map((result): unknown => result.reason)).toMatchObject([{ code: "LOCKED" }]);
+    expect(readHead(bench.config.publication).generation).toBe(1);
+  });
+
+  /** Backs up with a duplicity whose set we do not publish: publication and records stay as they were. */
+  async function publishElsewhere(bench: Bench, kept: string): Promise<void> {
+    renameSync(bench.config.publication, kept);
+    await bench.publish();
+    rmSync(bench.config.publication, { recursive: true });
+    renameSync(kept, bench.config.publication);
+  }
+});
+
+function readManifests(repository: string): string {
+  const names = readdirSync(repository).filter((name) => name.endsWith(".manifest"));
+  return names.map((name) => readFileSync(path.join(repository, name), "latin1")).join("");
+}
+
+function emptyFolder(folder: string): void {
+  rmSync(folder, { recursive: true });
+  mkdirSync(folder);
+}
+
+/** Puts a duplicity first on the PATH that is the real one, but says that it met an error. The function undoes it. */
+function countErrors(): () => void {
+  const folder = fastTemporaryFolder();
+  const script = path.join(folder, "duplicity");
+  const before = process.env["PATH"] ?? "";
+  const lines = [
+    "#!/bin/bash",
+    `export PATH='${before}'`,
+    "set -o pipefail",
+    "{ duplicity \"$@\" 3>&1 >&4 | sed -u 's/^\\. Errors 0.*/. Errors 1/' >&3; } 4>&1",
+  ];
+  writeFileSync(script, `${lines.join("\n")}\n`);
+  chmodSync(script, 0o755);
+  process.env["PATH"] = `${folder}:${before}`;
+  const restore = (): void => {
+    process.env["PATH"] = before;
+  };
+  onTestFinished(restore);
+  return restore;
+}

@@ -1,0 +1,137 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+} from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Random } from "../support/random.js";
+import { fastTemporaryFolder, lastingFolder, removeFolder } from "../support/temporary.js";
+import { checkPublication, readHead } from "./support/check-publication.js";
+import { type Bench, makeBench, makeHosts } from "./support/master-bench.js";
+import {
+  copyRepository,
+  filesWith,
+  keepSets,
+  makeRepository,
+  NO_DUPLICITY,
+} from "./support/repositories.js";
+
+describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
+  const made = lastingFolder();
+  const random = new Random();
+  beforeAll(() => makeRepository(made, { increments: 2 }));
+  afterAll(() => removeFolder(made));
+
+  interface HostedBench extends Bench {
+    readonly folders: readonly [string, string, string];
+    /** Puts the sets that were left out back. */
+    addSets(): void;
+  }
+
+  /** A master with a host for each of three shares, whose repository has only the full set at first. */
+  function makeHosted(): HostedBench {
+    const folder = fastTemporaryFolder();
+    copyRepository(made, folder);
+    const hosts = makeHosts(folder, 3);
+    const { duplicity } = makeBench(folder).config;
+    const bench = makeBench(folder, { hosts, duplicity: { ...duplicity, engine: "external" } });
+    const { repository } = bench.config;
+    keepSets(repository, 1);
+    const folderOf = (share: number): string => path.join(folder, `host-${share}`);
+    return {
+      ...bench,
+      folders: [folderOf(0), folderOf(1), folderOf(2)],
+      addSets: () => {
+        for (const file of filesWith(path.join(made, "repository"), "")) {
+          cpSync(file, path.join(repository, path.basename(file)));
+        }
+      },
+    };
+  }
+
+  const sharesIn = (folder: string): string[] => readdirSync(path.join(folder, "shares"));
+  const check = async ({ config }: Bench, folders: readonly string[], shares = [0, 1, 2]) =>
+    await checkPublication({ folders, shares, repository: config.repository, random });
+
+  it("gives each host the documents and its own share alone", async () => {
+    const bench = makeHosted();
+    const report = await bench.publish();
+    expect(report.hosts.map(({ state }) => state)).toEqual(["current", "current", "current"]);
+    expect(bench.folders.map(sharesIn)).toEqual([["0"], ["1"], ["2"]]);
+    const { lineage } = await check(bench, bench.folders);
+    expect(lineage).toHaveLength(1);
+    bench.addSets();
+    await bench.publish();
+    expect(bench.folders.map(sharesIn)).toEqual([["0"], ["1"], ["2"]]);
+    for (const first of bench.folders) {
+      const rest = bench.folders.filter((folder) => folder !== first);
+      expect((await check(bench, [first, ...rest])).lineage).toHaveLength(3);
+    }
+  });
+
+  it("names the hosts in the head", async () => {
+    const bench = makeHosted();
+    await bench.publish();
+    const { sources } = readHead(bench.config.publication);
+    expect(sources).toEqual(
+      bench.config.hosts.map(({ name, url, shares }) => ({ name, url, shares })),
+    );
+  });
+
+  it("goes on without a host that is not there, and catches it up when it is", async () => {
+    const bench = makeHosted();
+    const [, , lost] = bench.folders;
+    await makeFewer(bench).publish();
+    renameSync(lost, `${lost}.gone`);
+    bench.addSets();
+    const without = await makeFewer(bench).publish();
+    expect(without.hosts.map(({ state }) => state)).toEqual(["current", "current", "behind"]);
+    expect(existsSync(lost)).toBe(false);
+    expect(readHead(`${lost}.gone`).generation).toBe(1);
+    renameSync(`${lost}.gone`, lost);
+    const again = await makeFewer(bench).publish();
+    expect(again).toMatchObject({ published: "nothing", sets: [], generation: 2 });
+    expect(again.hosts.map(({ state }) => state)).toEqual(["current", "current", "current"]);
+    expect((await check(bench, [lost, bench.folders[0]], [0, 2])).lineage).toHaveLength(3);
+  });
+
+  it("publishes no head that too few hosts could serve, and loses nothing by it", async () => {
+    const bench = makeHosted();
+    const [, , lost] = bench.folders;
+    await bench.publish();
+    renameSync(lost, `${lost}.gone`);
+    bench.addSets();
+    await expect(bench.publish()).rejects.toMatchObject({ code: "HOSTS_TOO_FEW" });
+    for (const folder of [bench.config.publication, ...bench.folders.slice(0, 2)]) {
+      expect(readHead(folder).generation).toBe(1);
+    }
+    renameSync(`${lost}.gone`, lost);
+    const report = await bench.publish();
+    expect(report).toMatchObject({ published: "sets", sets: [], generation: 2 });
+    expect((await check(bench, bench.folders)).lineage).toHaveLength(3);
+  });
+
+  it("fills a host that was emptied, and one whose packs were cut, anew", async () => {
+    const bench = makeHosted();
+    const [emptied, cut, third] = bench.folders;
+    await bench.publish();
+    rmSync(emptied, { recursive: true });
+    mkdirSync(emptied);
+    const { session } = readHead(cut);
+    truncateSync(path.join(cut, `shares/1/${session}/20231114T221320Z/v0`), 8);
+    await bench.publish();
+    expect((await check(bench, [emptied, cut], [0, 1])).lineage).toHaveLength(1);
+    expect((await check(bench, [cut, third], [1, 2])).lineage).toHaveLength(1);
+  });
+
+  /** The same master, content with k shares at hosts. */
+  function makeFewer(bench: Bench): Bench {
+    const config = { ...bench.config, hostMargin: 0 };
+    return { ...bench, publish: () => bench.publish({ config }) };
+  }
+});
