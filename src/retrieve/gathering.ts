@@ -32,6 +32,7 @@ export class Gathering {
 
   /** Stripes with equal keys have the same shares, and were refused the same. */
   get key(): string {
+    if (this.#goodCount === 0 && this.#refusals.size === 0) return "";
     const held = this.#blocks.map((block) => (block === undefined ? "-" : "+")).join("");
     return `${held}${[...this.#refusals.keys()].join()}`;
   }

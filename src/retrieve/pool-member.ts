@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { isMirrorError, type MirrorError } from "../errors.js";
+import { isMirrorError, MirrorError } from "../errors.js";
 import { RETRY_ATTEMPTS, RETRY_DELAY_MS, SOURCE_REQUESTS_MAX } from "../limits.js";
 import type { Runtime } from "../runtime.js";
 import { retrying } from "../store/retrying-source.js";
@@ -71,9 +71,14 @@ export class PoolMember {
   /** Throws as the source does, and remembers it. */
   async read(wanted: PooledRead): Promise<Uint8Array> {
     const { sizeBytes } = wanted.range;
+    const askedAtMs = this.#runtime.clock.monotonicMs();
     this.#score.began(sizeBytes);
     try {
-      return await this.#queue.add(() => this.#timedRead(wanted));
+      return await this.#queue.add(() => {
+        wanted.signal.throwIfAborted();
+        if (!wanted.isPatient) this.#checkAlive(askedAtMs);
+        return this.#timedRead(wanted);
+      });
     } finally {
       this.#score.settled(sizeBytes);
     }
@@ -96,9 +101,14 @@ export class PoolMember {
     log.error("source.banned", { source: this.source.name, corruptBlocks: this.#corruptBlocks });
   }
 
+  /** A read that waited its turn while the source failed is better off elsewhere, at once. */
+  #checkAlive(sinceMs: number): void {
+    if (!this.#score.failedSince(sinceMs)) return;
+    throw new MirrorError("SOURCE_UNREACHABLE", `${this.source.url} has just failed another read`);
+  }
+
   async #timedRead(wanted: PooledRead): Promise<Uint8Array> {
     const { path, range, share, isPatient, signal } = wanted;
-    signal.throwIfAborted();
     const source = isPatient ? this.#patient : this.source;
     const { clock } = this.#runtime;
     const startMs = clock.monotonicMs();
@@ -130,7 +140,7 @@ export class PoolMember {
     } else if (error.code === "SOURCE_SHORT") {
       this.#absences.set(path, { fromByte: range.offset + range.sizeBytes, untilMs });
     } else {
-      this.#score.failed(nowMs - startMs, nowMs);
+      this.#score.failed(startMs, nowMs);
     }
   }
 

@@ -10,6 +10,7 @@ export class SourceScore {
   #pendingBytes = 0;
   #pendingCount = 0;
   #failuresInRow = 0;
+  #failedAtMs = 0;
   #avoidedUntilMs = 0;
   #corruptReads = 0;
 
@@ -37,12 +38,23 @@ export class SourceScore {
     this.#msPerByte += (sample - this.#msPerByte) * NEWEST_WEIGHT;
   }
 
-  /** The longer a failure took to show, and the more there were in a row, the longer it is not risked again. */
-  failed(elapsedMs: number, nowMs: number): void {
-    this.#failuresInRow++;
+  /**
+   * The longer a failure took to show, and the more there were in a row, the longer it is not risked again.
+   * Requests that were under way together fail for one reason, and count once.
+   */
+  failed(startedAtMs: number, nowMs: number): void {
+    if (this.#failuresInRow === 0 || startedAtMs >= this.#failedAtMs) this.#failuresInRow++;
+    this.#failedAtMs = nowMs;
     const doublings = Math.min(this.#failuresInRow - 1, 10);
+    const elapsedMs = nowMs - startedAtMs;
     const pauseMs = Math.max(AVOID_MIN_MS, elapsedMs * AVOID_FACTOR) * 2 ** doublings;
-    this.#avoidedUntilMs = nowMs + Math.min(pauseMs, AVOID_MAX_MS);
+    const untilMs = nowMs + Math.min(pauseMs, AVOID_MAX_MS);
+    this.#avoidedUntilMs = Math.max(this.#avoidedUntilMs, untilMs);
+  }
+
+  /** Whether the source failed after `momentMs`, and has not succeeded since. */
+  failedSince(momentMs: number): boolean {
+    return this.#failuresInRow > 0 && this.#failedAtMs > momentMs;
   }
 
   /** An answer held bytes that are not what was published. */

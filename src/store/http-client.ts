@@ -17,7 +17,7 @@ export interface HttpRequest {
 
 /** An answer that is not a redirect. */
 export interface HttpAnswer {
-  /** Where it came from, for messages. */
+  /** What was asked for, for messages; where redirects led may be a secret. */
   readonly what: string;
   readonly status: number;
   /** A header that was given exactly once. */
@@ -38,7 +38,8 @@ export class HttpClient {
     this.#log = log;
     this.#agent = new Agent({
       connect: { timeout: limits.connectMs },
-      connections: SOURCE_REQUESTS_MAX,
+      // One more: a poll of the head may wait for long.
+      connections: SOURCE_REQUESTS_MAX + 1,
       maxHeaderSize: HTTP_HEADERS_MAX_BYTES,
       // The guard of each request does this, and minds slow bodies too.
       headersTimeout: 0,
@@ -79,10 +80,10 @@ export class HttpClient {
       const response = await this.#send(url, wanted.headers, guard.signal);
       guard.answered();
       try {
-        const next = redirectTarget(response, url);
-        if (next === undefined) return await use(this.#answer(url, response, guard));
+        const next = redirectTarget(response, url, wanted.url.href);
+        if (next === undefined) return await use(this.#answer(wanted.url, response, guard));
         if (redirects === HTTP_REDIRECTS_MAX) refuse(wanted.url.href, "redirects without end");
-        this.#log.debug("source.redirected", { from: url.href, to: next.href });
+        this.#log.debug("source.redirected", { from: wanted.url.href, to: next.host });
         url = next;
       } finally {
         await discard(response, guard.signal);
@@ -130,16 +131,20 @@ const DISCARD_MAX_BYTES = 16 * 1024;
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 
-function redirectTarget(response: Dispatcher.ResponseData, from: URL): URL | undefined {
+function redirectTarget(
+  response: Dispatcher.ResponseData,
+  from: URL,
+  what: string,
+): URL | undefined {
   if (!REDIRECTS.includes(response.statusCode)) return undefined;
   const location = onlyValue(response, "location") ?? "";
   if (location === "" || !URL.canParse(location, from.href)) {
-    refuse(from.href, `redirects to ${JSON.stringify(location.slice(0, 200))}`);
+    refuse(what, "redirects to what is not a URL");
   }
   const target = new URL(location, from);
   const isKept = target.protocol === from.protocol || target.protocol === "https:";
   if (isKept && target.username === "" && target.password === "") return target;
-  return refuse(from.href, `redirects from ${from.protocol} to ${target.protocol}//${target.host}`);
+  return refuse(what, `redirects from ${from.protocol} to ${target.protocol}//${target.host}`);
 }
 
 function onlyValue(response: Dispatcher.ResponseData, name: string): string | undefined {

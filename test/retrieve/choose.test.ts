@@ -87,7 +87,7 @@ describe("a source's score", () => {
 
     score.failed(0, 0);
     const afterOne = [999, 1000].map((nowMs) => score.standing(nowMs));
-    score.failed(0, 1000);
+    score.failed(1000, 1000);
     const afterTwo = [2999, 3000].map((nowMs) => score.standing(nowMs));
     score.succeeded(1, 1, 3000);
 
@@ -96,14 +96,24 @@ describe("a source's score", () => {
     expect(score.standing(3001)).toBe("good");
   });
 
+  it("counts failures of requests that were under way together as one", () => {
+    const score = new SourceScore();
+
+    for (const nowMs of [10, 11, 12, 13]) score.failed(0, nowMs);
+
+    expect(score.standing(1012)).toBe("avoided");
+    expect(score.standing(1013)).toBe("good");
+    expect([9, 13].map((momentMs) => score.failedSince(momentMs))).toStrictEqual([true, false]);
+  });
+
   it("avoids a source that hangs for longer than the hanging took, up to ten minutes", () => {
     const [hung, hungLong] = [new SourceScore(), new SourceScore()];
-    hung.failed(30_000, 0);
-    hungLong.failed(3_600_000, 0);
+    hung.failed(0, 30_000);
+    hungLong.failed(0, 3_600_000);
 
-    expect(hung.standing(119_999)).toBe("avoided");
-    expect(hung.standing(120_000)).toBe("good");
-    expect(hungLong.standing(600_000)).toBe("good");
+    expect(hung.standing(149_999)).toBe("avoided");
+    expect(hung.standing(150_000)).toBe("good");
+    expect(hungLong.standing(4_200_000)).toBe("good");
   });
 
   it("lets one request through to a source that failed, and no more until that is back", () => {

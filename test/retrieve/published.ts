@@ -11,8 +11,8 @@ import type { LocatedFile, StripeRequest } from "../../src/retrieve/stripes.js";
 import { MemorySource } from "../store/memory-source.js";
 import { testRuntime } from "../store/runtime.js";
 
-export const SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e";
-export const CHAIN = 1_700_000_000;
+const SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const CHAIN = 1_700_000_000;
 
 export interface Published {
   readonly shape: Shape;

@@ -245,6 +245,30 @@ describe("reading ahead", () => {
     expect(at(sources, 1).reads.length).toBeLessThanOrEqual(3);
   });
 
+  it("takes what waits for a source elsewhere, once that source has failed", async () => {
+    const published = await publish(
+      Array.from({ length: 40 }, () => random.bytes(9000)),
+      shape,
+      5000,
+    );
+    const sources = sourcePerShare(published);
+    let release: () => void = () => undefined;
+    const stuck = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    at(sources, 0).fault = async (...read) => {
+      await stuck;
+      return unreachable(...read);
+    };
+
+    const files = retrieveAll(poolOf(sources), published);
+    await expect.poll(() => at(sources, 0).active).toBe(6);
+    release();
+
+    expect(await files).toStrictEqual(hashesOf(published));
+    expect(at(sources, 0).reads).toHaveLength(6);
+  });
+
   it("leaves a source alone that is wrong again and again, until nothing else is left", async () => {
     const published = await large;
     const sources = sourcePerShare(published);

@@ -52,7 +52,7 @@ export async function startFaultyServer(
 }
 
 /** Proper service: GET with single ranges and entity tags. */
-export function serveFrom(files: ReadonlyMap<string, Uint8Array>): Misbehaviour {
+function serveFrom(files: ReadonlyMap<string, Uint8Array>): Misbehaviour {
   return (request, response) => {
     const bytes = files.get((request.url ?? "").replace(/^\/pub\//, ""));
     if (bytes === undefined) {
