@@ -1,12 +1,13 @@
 /** Reads what a plan is made from, and makes it. */
-import { compareTreePaths, type TreePath, toTreePath } from "../bytes/tree-path.js";
+import { compareTreePaths, type TreePath } from "../bytes/tree-path.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { isMirrorError } from "../errors.js";
-import type { LedgerLine, PageReference } from "../manifest/ledger.js";
+import type { LedgerLine } from "../manifest/ledger.js";
 import type { Log } from "../runtime.js";
 import type { Choice } from "./choose.js";
 import { collapseSets } from "./collapse.js";
 import { lookUp, scanLocal } from "./local-tree.js";
+import { type PageChoice, pagesHolding } from "./page-choice.js";
 import { type PlanRules, planFollow, planHistory, planWhole, type TreePlan } from "./plan.js";
 import type { Position } from "./position.js";
 import type { Strategy } from "./report.js";
@@ -20,6 +21,8 @@ export interface PlanOptions {
   readonly tree: ConfinedTree;
   readonly tables: TableStore;
   readonly rules: PlanRules;
+  /** The pages of contents that the replica's part of the tree can be in. */
+  readonly pages: PageChoice;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -54,7 +57,7 @@ export async function makeHistoryPlan(
   wanted: ReadonlySet<TreePath>,
 ): Promise<MadePlan> {
   const { lineage, tables, rules } = options;
-  await prepareContents(options, lineage, (page, next) => mayHold(page, next, wanted));
+  await prepareContents(options, lineage, pagesHolding(wanted));
   const collapsed = collapseSets(lineage.map((line) => entriesOf(line, tables)));
   const plan = planHistory(lineage.length, collapsed, wanted, rules);
   return { strategy: "follow", lines: lineage, plan, entryCount: 0 };
@@ -63,7 +66,7 @@ export async function makeHistoryPlan(
 async function follow(options: PlanOptions, first: number, position: Position): Promise<MadePlan> {
   const { lineage, tables, tree, rules } = options;
   const lines = lineage.slice(first);
-  await prepareContents(options, lines, () => true);
+  await prepareContents(options, lines, options.pages);
   const collapsed = collapseSets(lines.map((line) => entriesOf(line, tables)));
   const plan = planFollow(lines.length, collapsed, (path) => lookUp(tree, path), rules);
   return { strategy: "follow", lines, plan, entryCount: position.entryCount };
@@ -71,7 +74,7 @@ async function follow(options: PlanOptions, first: number, position: Position): 
 
 async function whole(options: PlanOptions, strategy: "fresh" | "rebase"): Promise<MadePlan> {
   const { lineage, tables, tree, rules } = options;
-  await prepareContents(options, lineage, () => true);
+  await prepareContents(options, lineage, options.pages);
   const collapsed = collapseSets(lineage.map((line) => entriesOf(line, tables)));
   let entryCount = 0;
   const scan = function* () {
@@ -91,22 +94,7 @@ async function whole(options: PlanOptions, strategy: "fresh" | "rebase"): Promis
 async function prepareContents(
   { tables, signal }: PlanOptions,
   lines: readonly LedgerLine[],
-  isWanted: (page: PageReference, next: PageReference | undefined) => boolean,
+  isWanted: PageChoice,
 ): Promise<void> {
   for (const line of lines) await tables.prepare(line, "contents", isWanted, signal);
-}
-
-/** Whether one of `wanted` may lie between the first entry of a page and that of the next. */
-function mayHold(
-  page: PageReference,
-  next: PageReference | undefined,
-  wanted: ReadonlySet<TreePath>,
-): boolean {
-  const first = toTreePath(page.first);
-  const end = next === undefined ? undefined : toTreePath(next.first);
-  for (const path of wanted) {
-    if (compareTreePaths(path, first) < 0) continue;
-    if (end === undefined || compareTreePaths(path, end) < 0) return true;
-  }
-  return false;
 }

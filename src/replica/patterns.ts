@@ -3,7 +3,7 @@
  * pattern with a slash (other than at its end) is anchored at the root of the tree; one without names
  * something at any depth. What matches carries all below it. Patterns are UTF-8, paths are bytes.
  */
-import type { TreePath } from "../bytes/tree-path.js";
+import { type TreePath, toTreePath } from "../bytes/tree-path.js";
 
 /** Says whether a path, or a directory above it, matches one of `patterns`. */
 export function pathMatcher(patterns: readonly string[]): (path: TreePath) => boolean {
@@ -25,6 +25,22 @@ export function pathFilter(
   const isIncluded = pathMatcher(include);
   const leads = new RegExp(`^(?:${include.map(leadSource).join("|")})$`, "s");
   return (path) => path === "" || (!isExcluded(path) && (isIncluded(path) || leads.test(path)));
+}
+
+/**
+ * The directories in or below which all lies that `include` can match, or nothing when it can lie
+ * anywhere.
+ */
+export function includedPlaces(include: readonly string[]): readonly TreePath[] | undefined {
+  const places: TreePath[] = [];
+  for (const pattern of include) {
+    const { segments, isAnchored } = parsePattern(pattern);
+    const fixed = segments.findIndex((segment) => /[*?[]/.test(segment));
+    const literal = fixed === -1 ? segments : segments.slice(0, fixed);
+    if (!isAnchored || literal.length === 0) return undefined;
+    places.push(toTreePath(literal.join("/")));
+  }
+  return places.length === 0 ? undefined : places;
 }
 
 /** A regular expression's source for all of a pattern. */
