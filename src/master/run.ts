@@ -31,7 +31,15 @@ export async function runMaster(options: RunMasterOptions): Promise<void> {
     }
     const status = (): string[] => daemons.map((daemon) => daemon.describe());
     for (const place of groupByAddress(config.mirrors)) {
-      servers.push(await serveFolders({ ...place, ...options, metrics, status, signal: stopped }));
+      const server = await serveFolders({
+        ...place,
+        runtime: options.runtime,
+        metrics,
+        status,
+        signal: stopped,
+      });
+      servers.push(server);
+      options.runtime.log.info("http.listening", { url: server.url });
     }
     notifier.ready();
     if (!stopped.aborted) await once(stopped, "abort");

@@ -31,6 +31,7 @@ export function watchFolder(options: WatchOptions): void {
     changes.stop();
     void watcher.close();
   };
+  watcher.on("ready", () => log.debug("watch.ready", { folder }));
   watcher.on("raw", () => changes.tell());
   watcher.on("all", () => changes.tell());
   watcher.on("error", (error) => {
