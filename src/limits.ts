@@ -28,9 +28,6 @@ export const INLINE_TABLE_MAX_BYTES = 32 * KIB;
 /** Entries in a page of contents: a page of a million-file tree stays below PAGE_MAX_BYTES. */
 export const CONTENTS_PAGE_ENTRIES = 4096;
 
-/** A page of contents is full at this size too: long names and link texts must not make one above PAGE_STORED_MAX_BYTES. */
-export const CONTENTS_PAGE_FULL_BYTES = 1 * MIB;
-
 /** Bounds of @ronomon/reed-solomon. */
 export const MAX_K = 24;
 export const MAX_M = 6;

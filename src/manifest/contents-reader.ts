@@ -98,7 +98,7 @@ export class ContentsPageReader {
     const { ownerNumbers, times } = this.#columns;
     const isFar = (tag & FAR) !== 0;
     const mtime = isFar ? times.varint() : this.#time + times.signedVarint();
-    if (!Number.isSafeInteger(mtime)) times.refuse("has a time beyond 2^53");
+    if (mtime < 0 || !Number.isSafeInteger(mtime)) times.refuse(`has the time ${mtime}`);
     this.#time = mtime;
     const owner = this.#owners[ownerNumbers.varint()];
     if (owner === undefined) return ownerNumbers.refuse("names an owner that is not there");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { BinaryWriter } from "../bytes/binary-writer.js";
 import { sharedSize } from "../bytes/front-coding.js";
 import { compareTreePaths, type TreePath } from "../bytes/tree-path.js";
-import { CONTENTS_PAGE_ENTRIES, CONTENTS_PAGE_FULL_BYTES } from "../limits.js";
+import { CONTENTS_PAGE_ENTRIES } from "../limits.js";
 import type { Attributes, ContentsEntry, DataRun, FileEntry, SpecialObject } from "./contents.js";
 import {
   CONTENTS_VERSION,
@@ -26,15 +26,6 @@ export class ContentsPageWriter {
   #volume = 0;
   #offset = 0;
 
-  /** Whether the next entry belongs to another page. */
-  get isFull(): boolean {
-    return this.#entryCount >= CONTENTS_PAGE_ENTRIES || this.#size >= CONTENTS_PAGE_FULL_BYTES;
-  }
-
-  get entryCount(): number {
-    return this.#entryCount;
-  }
-
   /** Entries come in index order. */
   add(entry: ContentsEntry): void {
     assert(this.#entryCount < CONTENTS_PAGE_ENTRIES, "too many entries for a page");
@@ -56,12 +47,6 @@ export class ContentsPageWriter {
       page.bytes(column);
     });
     return page.finish();
-  }
-
-  /** Of the columns that can grow without bound, and a few more. */
-  get #size(): number {
-    const { names, texts, sizes, runs, digests } = this.#columns;
-    return names.size + texts.size + sizes.size + runs.size + digests.size;
   }
 
   #addPath(path: TreePath): void {

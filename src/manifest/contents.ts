@@ -51,7 +51,7 @@ export interface Attributes {
   /** latin1; empty when the source did not know a name. */
   readonly userName: string;
   readonly groupName: string;
-  /** Whole seconds since the epoch. */
+  /** Whole seconds since the epoch; duplicity has no times before it. */
   readonly mtime: number;
 }
 
@@ -74,7 +74,7 @@ export interface SignatureDigest {
   readonly digest: Uint8Array;
 }
 
-/** One page of entries in index order; a `ContentsPageWriter` tells when a page is full. */
+/** One page of at most CONTENTS_PAGE_ENTRIES entries, in index order. */
 export function encodeContentsPage(entries: Iterable<ContentsEntry>): Uint8Array {
   const writer = new ContentsPageWriter();
   for (const entry of entries) writer.add(entry);
