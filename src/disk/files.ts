@@ -1,6 +1,6 @@
 /** Reading files that are not in a mirrored tree: state, repository, publication, a source that is a folder. */
 import { closeSync, constants, openSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat as statLater } from "node:fs/promises";
 import { MirrorError } from "../errors.js";
 import { describe, diskFailure, systemCode } from "./disk-failure.js";
 import { writeFully } from "./file-io.js";
@@ -43,6 +43,17 @@ export function fileIdentity(path: string): FileIdentity | undefined {
     inode: stat.ino,
     birthNs: stat.birthtimeNs,
   };
+}
+
+/** Text that differs when a file was written or replaced since. @throws MirrorError SOURCE_MISSING, DISK_FAILED */
+export async function fileVersion(file: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await statLater(file, { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join("-");
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw diskFailure(error, `cannot look at ${file}`);
+    throw new MirrorError("SOURCE_MISSING", `${file}: ${describe(error)}`, { cause: error });
+  }
 }
 
 /** The names in a folder as latin1, sorted; none when there is no folder. @throws MirrorError DISK_FAILED */

@@ -7,9 +7,9 @@ import { openSource } from "../store/open-source.js";
 import { retrying } from "../store/retrying-source.js";
 import type { Source, Traffic } from "../store/source.js";
 
-/** Tries each source this often before another is asked. */
-const ATTEMPTS = 2;
-const RETRY_DELAY_MS = 250;
+/** A source is asked for its head this often before it counts as silent. Of reading the pool takes care. */
+const POLL_ATTEMPTS = 2;
+const POLL_RETRY_DELAY_MS = 250;
 
 /** Opens each source once, however often it is named; remembers them to count and close. */
 export class SourceShelf {
@@ -25,7 +25,9 @@ export class SourceShelf {
 
   /** Where to poll: the configured sources, and those of the head that is trusted so far. */
   sources(head: Head | undefined): Source[] {
-    return this.#pooled(head).map(({ source }) => source);
+    const { random } = this.#runtime;
+    const patience = { random, attempts: POLL_ATTEMPTS, delayMs: POLL_RETRY_DELAY_MS };
+    return this.#pooled(head).map(({ source }) => retrying(source, patience));
   }
 
   pool(head: Head): SourcePool {
@@ -80,9 +82,7 @@ export class SourceShelf {
       limits: this.#mirror.limits,
       runtime: this.#runtime,
     });
-    const { random } = this.#runtime;
-    const source = retrying(opened, { random, attempts: ATTEMPTS, delayMs: RETRY_DELAY_MS });
-    this.#open.set(url, source);
-    return source;
+    this.#open.set(url, opened);
+    return opened;
   }
 }

@@ -1,9 +1,9 @@
 /** A folder of this machine, or one that is mounted here. */
 import path from "node:path";
-import { sha256, toBase64url } from "../bytes/digest.js";
-import { readRange, streamFile } from "../disk/files.js";
+import { fileVersion, readRange, streamFile } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
 import { HEAD_MAX_BYTES } from "../limits.js";
+import { HEAD_PATH } from "../manifest/paths.js";
 import type {
   ByteRange,
   HeadAnswer,
@@ -43,10 +43,11 @@ export class FileSource implements Source {
   async readHead({ etag: known, signal }: HeadOptions): Promise<HeadAnswer | undefined> {
     this.#requests++;
     const limit = { limitMs: this.#limitMs, what: this.url, signal };
-    const bytes = await withinTime(limit, (limited) => this.#readSmall("head", limited));
+    const etag = await withinTime(limit, () => fileVersion(path.join(this.#folder, HEAD_PATH)));
+    if (etag === known) return undefined;
+    const bytes = await withinTime(limit, (limited) => this.#readSmall(HEAD_PATH, limited));
     this.#bytes += bytes.length;
-    const etag = toBase64url(sha256(bytes));
-    return etag === known ? undefined : { bytes, etag };
+    return { bytes, etag };
   }
 
   async read(
