@@ -1,0 +1,43 @@
+import { type ReplicaStatus, replicaStatus } from "../replica/status.js";
+import type { CommandContext, CommonOptions } from "./command.js";
+import type { ConfigOptions } from "./config-file.js";
+import { forEachMirror } from "./each-mirror.js";
+import { DONE } from "./exit-status.js";
+import { readReplicaMirrors } from "./replica-mirrors.js";
+
+export interface ReplicaStatusOptions extends CommonOptions, ConfigOptions {}
+
+export async function showReplicaStatus(
+  options: ReplicaStatusOptions,
+  context: CommandContext,
+): Promise<number> {
+  const { runtime, print } = context;
+  return forEachMirror(readReplicaMirrors(options), context, async (mirror) => {
+    const status = replicaStatus(mirror, runtime.clock);
+    print(options.json === true ? JSON.stringify(status) : formatStatus(status));
+    return Promise.resolve(DONE);
+  });
+}
+
+function formatStatus(status: ReplicaStatus): string {
+  const { mirror, tree, position, entryCount, head, isCurrent, lastCycle } = status;
+  const objects = entryCount === undefined ? "" : `, ${entryCount} objects`;
+  const lines = [
+    `${mirror}: ${isCurrent ? "current" : "behind"}`,
+    `  tree: ${tree}`,
+    `  position: ${position?.set ?? "none"}${objects}`,
+    `  head: ${head === undefined ? "none seen yet" : formatHead(head)}`,
+    `  last cycle: ${lastCycle === undefined ? "none by a daemon" : formatCycle(lastCycle)}`,
+  ];
+  return lines.join("\n");
+}
+
+function formatHead(head: NonNullable<ReplicaStatus["head"]>): string {
+  const expiry = head.isExpired ? "EXPIRED" : "expires";
+  return `${head.newest}, generation ${head.generation}, published ${head.publishedAt}, ${expiry} ${head.expiresAt}`;
+}
+
+function formatCycle({ at, outcome }: NonNullable<ReplicaStatus["lastCycle"]>): string {
+  const what = outcome.kind === "done" ? outcome.strategy : `${outcome.code}: ${outcome.reason}`;
+  return `${new Date(at).toISOString()} ${outcome.kind}, ${what}`;
+}

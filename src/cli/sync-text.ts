@@ -1,0 +1,42 @@
+/** A replica's report as people read it. */
+import { formatDuration, formatSize } from "../bytes/units.js";
+import type { SyncReport } from "../replica/report.js";
+
+export function formatSyncReport(report: SyncReport): string {
+  const { mirror, strategy, generation, positionAfter } = report;
+  const at = `${positionAfter?.set ?? "no set"} (generation ${generation})`;
+  if (strategy === "none") return `${mirror}: nothing to do, at ${at}; ${formatCost(report)}`;
+  return `${mirror}: ${strategy} to ${at}: ${formatCounts(report)}; ${formatCost(report)}`;
+}
+
+export function formatPlan(report: SyncReport): string {
+  const { mirror, strategy, generation, positionBefore, setsFollowed, estimate } = report;
+  if (strategy === "none") return formatSyncReport(report);
+  const lines = [
+    `${mirror}: would ${strategy} from ${positionBefore?.set ?? "no set"} to generation ${generation}`,
+    ...(setsFollowed > 0 ? [`  sets to follow: ${setsFollowed}`] : []),
+    `  files: ${formatCounts(report)}`,
+    ...(estimate === undefined
+      ? []
+      : [`  to fetch: ${formatSize(estimate.bytes)} in ${estimate.stripes} stripes`]),
+    `  fetched for this plan: ${formatCost(report)}`,
+  ];
+  return lines.join("\n");
+}
+
+function formatCounts({ files }: SyncReport): string {
+  const { written, patched, special, deleted, mended } = files;
+  const counts = [
+    `${written} written`,
+    `${patched} patched`,
+    `${special} without content`,
+    `${deleted} deleted`,
+  ];
+  return [...counts, ...(mended > 0 ? [`${mended} mended`] : [])].join(", ");
+}
+
+function formatCost({ bytes, requests, seconds }: SyncReport): string {
+  const spent = Object.values(seconds).reduce((sum, part) => sum + part, 0);
+  const size = formatSize(bytes["total"] ?? 0);
+  return `${size} in ${requests["total"] ?? 0} requests, ${formatDuration(spent * 1000)}`;
+}
