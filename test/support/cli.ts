@@ -81,13 +81,23 @@ export function expectRefusal(
   result: CliResult,
   refusal: { readonly exitCode: number; readonly message: RegExp },
 ): void {
-  expect(result.stderr).toMatch(refusal.message);
-  expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(result.stderr).not.toMatch(/\bat .*(\.js:|node:internal)/);
+  expect(result.stderr.trimEnd().split("\n")).toEqual([expect.stringMatching(refusal.message)]);
   expect(result.exitCode).toBe(refusal.exitCode);
 }
 
-const SyncReport = z.looseObject({ strategy: z.enum(["none", "follow", "rebase", "fresh"]) });
+const Counts = z.record(z.string(), z.number().nonnegative());
+const Position = z.looseObject({ session: z.string(), chain: z.number(), set: z.string() });
+
+const SyncReport = z.looseObject({
+  strategy: z.enum(["none", "follow", "rebase", "fresh"]),
+  positionBefore: Position.optional(),
+  positionAfter: Position.optional(),
+  files: z.looseObject({ written: z.number(), patched: z.number(), deleted: z.number() }),
+  bytes: Counts,
+  requests: Counts,
+  sources: z.array(z.looseObject({ url: z.string(), bytes: z.number(), requests: z.number() })),
+  seconds: Counts,
+});
 
 export type SyncReport = z.infer<typeof SyncReport>;
 

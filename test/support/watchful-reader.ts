@@ -2,6 +2,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { Random } from "./random.js";
 import { listTree } from "./tree-compare.js";
 
@@ -12,13 +13,13 @@ export interface WatchfulReader {
   stop(): Promise<string[]>;
 }
 
-/** Reads files of `tree` without pause: each must be whole, as in `older` or as in `newer`, and never absent if both have it. */
+type FileContents = ReadonlyMap<string, Buffer>;
+
+/** Reads files of `tree` all the time: each must be whole, as in `older` or as in `newer`, and never absent if both have it. */
 export function watchTree(
   tree: string,
-  versions: { readonly older: string; readonly newer: string },
+  { older, newer }: { readonly older: FileContents; readonly newer: FileContents },
 ): WatchfulReader {
-  const older = contentsOf(versions.older);
-  const newer = contentsOf(versions.newer);
   const paths = [...new Set([...older.keys(), ...newer.keys()])];
   const random = new Random();
   const faults: string[] = [];
@@ -38,7 +39,10 @@ export function watchTree(
     }
   };
   const reading = (async () => {
-    while (!stopping.signal.aborted) await readOne(random.pick(paths));
+    while (!stopping.signal.aborted) {
+      await Promise.all([1, 2, 3, 4].map(() => readOne(random.pick(paths))));
+      await pause(1);
+    }
   })();
 
   return {
@@ -51,7 +55,8 @@ export function watchTree(
   };
 }
 
-function contentsOf(root: string): Map<string, Buffer> {
+/** The regular files of a tree, by path. */
+export function readFiles(root: string): FileContents {
   const files = listTree(root).filter((record) => record.type === "file");
   return new Map(files.map(({ path: file }) => [file, readFileSync(path.join(root, file))]));
 }

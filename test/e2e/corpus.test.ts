@@ -1,0 +1,135 @@
+import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { lastingFolder, removeFolder, temporaryFolder } from "../support/temporary.js";
+import { compareTrees } from "../support/tree-compare.js";
+import {
+  copyPublication,
+  type Master,
+  makeMaster,
+  makeReplica,
+  pointReplica,
+  publish,
+  type Replica,
+  sync,
+} from "../support/workspace.js";
+import {
+  type Corpus,
+  type CorpusName,
+  describeWithDuplicity,
+  openCorpus,
+  STATES,
+} from "./support/corpus.js";
+
+/**
+ * What duplicity does not preserve of these trees (duplicity-format 9), as root; everything else is there. Not listed:
+ * hard links, xattrs and holes, which `compareTrees` does not see, and the mtimes of symlinks, which it leaves out.
+ */
+const LOST_BY_DUPLICITY = [
+  "times/negsub: mtime 0, expected -2",
+  "times/subsec: mtime 1600000001, expected 1600000000",
+  "times/t-1: mtime 0, expected -1",
+  "times/t-86400: mtime 0, expected -86400",
+  "types/socket: missing",
+];
+
+describeWithDuplicity.each<CorpusName>(["plain", "gzip"])(
+  "a %s repository of somebody else",
+  (name) => {
+    let folder: string;
+    let corpus: Corpus;
+    let master: Master;
+    const publications = new Map<number, string>();
+
+    beforeAll(async () => {
+      folder = lastingFolder();
+      corpus = openCorpus(name);
+      master = await makeMaster(folder, {
+        tree: path.join(folder, "unused-tree"),
+        externalRepository: path.join(folder, "somebodys-repository"),
+      });
+      for (const state of STATES) {
+        becomeState(master, corpus, state);
+        await publish(master);
+        publications.set(state, copyPublication(master, path.join(folder, `published-${state}`)));
+      }
+    });
+
+    afterAll(() => removeFolder(folder));
+
+    const replicaAt = (replica: Replica, state: number) =>
+      pointReplica(replica, { sources: [publications.get(state) ?? ""], keyFile: master.keyFile });
+
+    const freshReplica = (state: number): Replica => {
+      const sources = [publications.get(state) ?? ""];
+      return makeReplica(temporaryFolder(), { sources, keyFile: master.keyFile });
+    };
+
+    test.each(STATES)("a fresh replica of state %i equals duplicity's restore", async (state) => {
+      const replica = freshReplica(state);
+      const report = await sync(replica);
+      expect(report.strategy).toBe("fresh");
+      expect(compareTrees(corpus.restored(state), replica.tree)).toEqual([]);
+    });
+
+    test.each(STATES)(
+      "what a replica of state %i lacks of the source is what duplicity loses",
+      async (state) => {
+        const replica = freshReplica(state);
+        await sync(replica);
+        expect(compareTrees(corpus.source(state), replica.tree)).toEqual(LOST_BY_DUPLICITY);
+      },
+    );
+
+    test("a replica that follows state by state equals the restore of each", async () => {
+      const replica = freshReplica(1);
+      const strategies: string[] = [];
+      for (const state of STATES) {
+        replicaAt(replica, state);
+        strategies.push((await sync(replica)).strategy);
+        expect(compareTrees(corpus.restored(state), replica.tree), `state ${state}`).toEqual([]);
+        expect(existsSync(path.join(replica.tree, ".dupmirror"))).toBe(false);
+      }
+      expect(strategies).toEqual(["fresh", "follow", "follow", "follow", "rebase"]);
+    });
+
+    test("a replica that missed two sets replays them in one go", async () => {
+      const replica = freshReplica(1);
+      await sync(replica);
+      replicaAt(replica, 4);
+      expect((await sync(replica)).strategy).toBe("follow");
+      expect(compareTrees(corpus.restored(4), replica.tree)).toEqual([]);
+    });
+
+    test.each([1, 2, 3])(
+      "a replica jumps from state %i to the last, which is another chain",
+      async (state) => {
+        const replica = freshReplica(state);
+        await sync(replica);
+        replicaAt(replica, 5);
+        expect((await sync(replica)).strategy).toBe("rebase");
+        expect(compareTrees(corpus.restored(5), replica.tree)).toEqual([]);
+      },
+    );
+
+    test("syncing again changes nothing", async () => {
+      const replica = freshReplica(4);
+      await sync(replica);
+      expect((await sync(replica)).strategy).toBe("none");
+      expect(compareTrees(corpus.restored(4), replica.tree)).toEqual([]);
+    });
+  },
+);
+
+/** Makes the master's repository what it was after the backup of `state`. */
+function becomeState(master: Master, corpus: Corpus, state: number): void {
+  const names = new Set(readdirSync(corpus.repository(state)));
+  for (const name of readdirSync(master.repository)) {
+    if (!names.has(name)) rmSync(path.join(master.repository, name));
+  }
+  cpSync(corpus.repository(state), master.repository, {
+    recursive: true,
+    force: false,
+    preserveTimestamps: true,
+  });
+}
