@@ -18,7 +18,14 @@ import { type CheckStep, type PlanRules, USE_FIRST, USE_LAST } from "./plan.js";
 import { Base, Patch, StagedFile } from "./staged-file.js";
 import { STAGE } from "./staging.js";
 import { unwrapVolumes } from "./unwrap.js";
-import { type PlannedSet, stripesOf, type VolumeChunk, type WorkItem, workItems } from "./work.js";
+import {
+  beyondEnd,
+  type PlannedSet,
+  stripesOf,
+  type VolumeChunk,
+  type WorkItem,
+  workItems,
+} from "./work.js";
 
 export interface BuildOptions {
   readonly tree: ConfinedTree;
@@ -103,12 +110,7 @@ class Builder {
   /** The items that need no more bytes. */
   finish(): void {
     for (let item = this.#front(); item !== undefined; item = this.#front()) {
-      if (!item.isComplete) {
-        throw new MirrorError(
-          "DOCUMENT_INVALID",
-          `contents place ${displayPath(item.entry.path)} beyond the end of its volume`,
-        );
-      }
+      if (!item.isComplete) throw beyondEnd(item.entry);
       this.#complete(item);
     }
   }

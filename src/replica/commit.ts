@@ -29,7 +29,7 @@ export async function commit(options: CommitOptions): Promise<void> {
   await options.sync();
   closeStaging(tree);
   const root = journal.directories.find((step) => step.path === ROOT);
-  if (root !== undefined) setAttributes(tree, root);
+  if (root !== undefined) setDirectoryAttributes(tree, root);
 }
 
 /** One change of the tree; done before the next is asked for. */
@@ -41,7 +41,7 @@ function* changes({ tree, journal, isProtected }: CommitOptions): Generator<Step
   yield* new Merge(tree, journal.publishLast).changes();
   for (const step of journal.attributes) yield () => setAttributes(tree, step);
   for (const path of journal.deletes.toReversed()) yield () => remove(tree, path, isProtected);
-  for (const step of directories.toReversed()) yield () => setAttributes(tree, step);
+  for (const step of directories.toReversed()) yield () => setDirectoryAttributes(tree, step);
 }
 
 /** Steps are synchronous; between some thousand of them the rest of the process gets its turn. */
@@ -114,6 +114,8 @@ class Merge {
     while (this.#tree.lstat(name) !== undefined) {
       name = joinPaths(TRASH, toTreePath(String(this.#trashCount++)));
     }
+    // Moving a directory elsewhere changes its `..`: it must be ours to write in.
+    makeAccessible(this.#tree, path);
     this.#tree.rename(path, name);
   }
 }
@@ -125,7 +127,12 @@ function makeAccessible(tree: ConfinedTree, path: TreePath): void {
   tree.setAttributes(path, { mode: (stat.mode & 0o7777) | 0o700 });
 }
 
-/** What is gone already, or was replaced, is done. */
+/** What was a directory before the commit may be gone by now, or something else. */
+function setDirectoryAttributes(tree: ConfinedTree, step: JournalStep): void {
+  if (tree.lstat(step.path)?.isDirectory() === true) setAttributes(tree, step);
+}
+
+/** What is gone already is done. */
 function setAttributes(tree: ConfinedTree, step: JournalStep): void {
   if (tree.lstat(step.path) === undefined) return;
   const { path, mode, mtime, uid, gid } = step;

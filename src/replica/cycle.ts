@@ -21,11 +21,11 @@ import { EVERY_PAGE, pagesBelow } from "./page-choice.js";
 import { includedPlaces, pathFilter, pathMatcher } from "./patterns.js";
 import type { PlanRules } from "./plan.js";
 import { pollHead } from "./poll.js";
-import type { Position } from "./position.js";
+import { isNewest, type Position } from "./position.js";
 import { build, commitStage, obeyJournal, planJournal, plannedSets } from "./replay.js";
 import { type FileCounts, PhaseMeter, reportPosition, type SyncReport } from "./report.js";
 import { SourceShelf } from "./sources.js";
-import { closeStaging } from "./staging.js";
+import { closeStaging, rootMtime } from "./staging.js";
 import { type StateFiles, stateFiles } from "./state-files.js";
 import { TableStore } from "./table-store.js";
 import { readTrustState, type TrustState, writeTrustState } from "./trusted-head.js";
@@ -109,7 +109,7 @@ class Cycle {
   async #recover({ tree, identity, position }: OpenedTree): Promise<Position | undefined> {
     const journal = readJournal(this.#files.journal);
     if (journal === undefined) {
-      closeStaging(tree);
+      closeStaging(tree, position?.tree.mtime);
       return position;
     }
     const { inode, birth } = journal.position.tree;
@@ -169,13 +169,7 @@ class Cycle {
   }
 
   #isCurrent(position: Position | undefined, head: Head): boolean {
-    // Sets of equal times can differ: only the ledger tells them apart, and it grows when they do.
-    return (
-      position !== undefined &&
-      position.session === head.session &&
-      position.filter === this.#filter() &&
-      head.ledgers.some((ledger) => ledger.lastLineHash === position.lastLineHash)
-    );
+    return position?.filter === this.#filter() && isNewest(position, head);
   }
 
   #choose(
@@ -205,9 +199,9 @@ class Cycle {
     const free = freeSpace(tree.root);
     checkGuards(config, { plan, entryCount, free, forcePurge: forcePurge === true });
     if (dryRun === true) return await this.#reportPlan(work, made, planning);
-    const { rootMtime } = opened;
     const { chain } = head.newest;
-    const replay = { made, planning, pool, session, chain, rootMtime, runtime, signal };
+    const rootTime = position?.tree.mtime ?? rootMtime(tree);
+    const replay = { made, planning, pool, session, chain, rootTime, runtime, signal };
     const history = await this.#build(replay);
     const after = planJournal(replay, history, this.#target(work, made));
     await this.#meter.run("commit", undefined, () =>
@@ -229,7 +223,7 @@ class Cycle {
     try {
       return await this.#meter.run("build", "blocks", () => build(replay));
     } catch (error) {
-      closeStaging(replay.planning.tree);
+      closeStaging(replay.planning.tree, replay.rootTime);
       throw error;
     }
   }

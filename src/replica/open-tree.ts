@@ -1,8 +1,9 @@
 /** The tree and what is known of it when a cycle begins. */
 import { ROOT } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
-import { ConfinedTree, mtimeSeconds } from "../disk/confined.js";
+import { ConfinedTree } from "../disk/confined.js";
 import { makeFolder } from "../disk/durable.js";
+import { readFileIfPresent } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
 import { identifyTree } from "./local-tree.js";
 import { type Position, readPosition, type TreeIdentity } from "./position.js";
@@ -14,7 +15,6 @@ export interface OpenedTree {
   readonly identity: Omit<TreeIdentity, "mtime">;
   readonly position: Position | undefined;
   readonly isEmpty: boolean;
-  readonly rootMtime: number;
 }
 
 /**
@@ -32,24 +32,19 @@ export function openTree(mirror: ReplicaMirror, files: StateFiles): OpenedTree {
   if (identity === undefined) throw new MirrorError("TREE_MISSING", `tree ${mirror.tree}: missing`);
   const tree = ConfinedTree.open(mirror.tree);
   const isEmpty = tree.list(ROOT).every((name) => name === WORK);
-  if (position !== undefined && isEmpty && position.entryCount > 1) {
+  const isSame = position?.tree.inode === identity.inode && position.tree.birth === identity.birth;
+  // A commit that was cut off may have left nothing yet of the one set, and nothing more of the other.
+  const isCommitting = isSame && readFileIfPresent(files.journal) !== undefined;
+  if (position !== undefined && isEmpty && position.entryCount > 1 && !isCommitting) {
     tree.close();
     throw gone(mirror, files, "is empty");
   }
-  const isSame = position?.tree.inode === identity.inode && position.tree.birth === identity.birth;
   return {
     tree,
     identity,
     position: isSame ? position : undefined,
     isEmpty,
-    rootMtime: isSame ? position.tree.mtime : rootMtime(tree),
   };
-}
-
-function rootMtime(tree: ConfinedTree): number {
-  const stat = tree.lstat(ROOT);
-  if (stat === undefined) throw new MirrorError("TREE_MISSING", `tree ${tree.root}: missing`);
-  return mtimeSeconds(stat);
 }
 
 function gone(mirror: ReplicaMirror, files: StateFiles, how: string): MirrorError {

@@ -5,6 +5,7 @@ import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName, parseSetName, sameSet } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
 import { MirrorError } from "../errors.js";
+import type { Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 
 export interface Position {
@@ -35,6 +36,17 @@ export function findPosition(position: Position, lineage: readonly LedgerLine[])
   return lineage.findIndex(
     (line) => sameSet(line.set, position.set) && line.manifestHash === position.manifestHash,
   );
+}
+
+/** Whether a tree at `position` holds the newest set that `head` names. */
+export function isNewest(
+  position: Position | undefined,
+  { session, newest, ledgers }: Head,
+): boolean {
+  if (position?.session !== session || position.chain !== newest.chain) return false;
+  // Sets of equal times can differ: only the ledger tells them apart, and it grows when they do.
+  const ledger = ledgers.find(({ chain }) => chain === newest.chain);
+  return sameSet(position.set, newest.set) && ledger?.lastLineHash === position.lastLineHash;
 }
 
 export function readPosition(file: string): Position | undefined {

@@ -27,7 +27,7 @@ export interface ReplayOptions {
   readonly session: string;
   readonly chain: number;
   /** The time of the tree's root before the cycle, whole seconds. */
-  readonly rootMtime: number;
+  readonly rootTime: number;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
 }
@@ -55,7 +55,7 @@ export async function build(options: ReplayOptions): Promise<MadePlan | undefine
 
 /** What a commit needs to know besides the stage. */
 export function planJournal(
-  { made, planning, rootMtime }: ReplayOptions,
+  { made, planning, rootTime }: ReplayOptions,
   history: MadePlan | undefined,
   position: Omit<Position, "tree"> & { readonly tree: Omit<TreeIdentity, "mtime"> },
 ): Journal {
@@ -69,8 +69,11 @@ export function planJournal(
   );
   // Our working folder has disturbed the root's time: what it was, or shall be, is known from before.
   const rootEntry = made.plan.directories.find(({ path }) => path === ROOT);
-  const mtime = rootEntry?.attributes.mtime ?? rootMtime;
-  const root = rootEntry === undefined ? { path: ROOT } : journalStep(rootEntry, rules);
+  const mtime = rootEntry?.attributes.mtime ?? rootTime;
+  const root =
+    rootEntry === undefined
+      ? { path: ROOT, mode: lookUp(tree, ROOT)?.mode }
+      : journalStep(rootEntry, rules);
   return {
     position: { ...position, tree: { ...position.tree, mtime } },
     publishLast: plans.flatMap(({ publishLast }) => publishLast),

@@ -1,4 +1,5 @@
 /** The published sets of a lineage as plans and builds read them. */
+import { compareTreePaths, type TreePath } from "../bytes/tree-path.js";
 import { formatSetName } from "../duplicity/names.js";
 import { MirrorError } from "../errors.js";
 import type { ContentsEntry } from "../manifest/contents.js";
@@ -11,9 +12,26 @@ import type { EntryUses } from "./plan.js";
 import type { TableStore } from "./table-store.js";
 import type { PlannedSet } from "./work.js";
 
-/** A set's entries, from the pages of its contents that the store holds; may be asked for again. */
+/**
+ * A set's entries, from the pages of its contents that the store holds; may be asked for again.
+ * @throws MirrorError DOCUMENT_INVALID when they are not in index order
+ */
 export function* entriesOf(line: LedgerLine, tables: TableStore): Generator<ContentsEntry> {
-  for (const page of tables.pages(line, "contents")) yield* decodeContentsPage(page);
+  let last: TreePath | undefined;
+  for (const page of tables.pages(line, "contents")) {
+    let isFirst = true;
+    for (const entry of decodeContentsPage(page)) {
+      if (isFirst && last !== undefined && compareTreePaths(entry.path, last) <= 0) {
+        throw new MirrorError(
+          "DOCUMENT_INVALID",
+          `contents of ${formatSetName(line.set)}: a page begins before the end of the page before it`,
+        );
+      }
+      isFirst = false;
+      last = entry.path;
+      yield entry;
+    }
+  }
 }
 
 /** Joins a line with what a plan makes of it. */

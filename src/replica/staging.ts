@@ -23,18 +23,27 @@ export function openStaging(tree: ConfinedTree): void {
   tree.makeDirectory(STAGE, 0o700);
 }
 
-/** Removes the working folder, whoever left it, and gives the root the time it had before. */
-export function closeStaging(tree: ConfinedTree): void {
-  if (tree.lstat(WORK) === undefined) return;
-  const remembered = Number(tree.readSmallFile(ROOT_TIME) ?? Number.NaN);
-  const rootTime = Number.isSafeInteger(remembered) ? remembered : rootMtime(tree);
-  tree.removeTree(WORK);
+/**
+ * Removes the working folder, whoever left it, and gives the root the time it had before: `known` when the
+ * caller knows, else what the folder tells.
+ */
+export function closeStaging(tree: ConfinedTree, known?: number): void {
+  const isThere = tree.lstat(WORK) !== undefined;
+  const rootTime = known ?? (isThere ? rememberedTime(tree) : undefined);
+  if (isThere) tree.removeTree(WORK);
+  if (rootTime === undefined || rootTime === rootMtime(tree)) return;
   tree.setAttributes(ROOT, { mtime: rootTime });
+}
+
+function rememberedTime(tree: ConfinedTree): number {
+  const remembered = Number(tree.readSmallFile(ROOT_TIME) ?? Number.NaN);
+  return Number.isSafeInteger(remembered) ? remembered : rootMtime(tree);
 }
 
 const ROOT_TIME = toTreePath(".dupmirror/root-time");
 
-function rootMtime(tree: ConfinedTree): number {
+/** The time of the tree's root, whole seconds. */
+export function rootMtime(tree: ConfinedTree): number {
   const stat = tree.lstat(ROOT);
   if (stat === undefined) throw new RangeError("a tree has a root");
   return mtimeSeconds(stat);

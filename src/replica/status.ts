@@ -6,7 +6,7 @@ import { replaceFile } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import type { Clock } from "../runtime.js";
-import { readPosition } from "./position.js";
+import { isNewest, readPosition } from "./position.js";
 import { type PositionReport, reportPosition } from "./report.js";
 import { stateFiles } from "./state-files.js";
 import { readTrustState } from "./trusted-head.js";
@@ -59,9 +59,7 @@ export function replicaStatus(mirror: ReplicaMirror, clock: Clock): ReplicaStatu
             expiresAt: new Date(head.expiresAt).toISOString(),
             isExpired: clock.now() >= head.expiresAt,
           },
-    isCurrent:
-      head?.ledgers.some((ledger) => ledger.lastLineHash === position?.lastLineHash) === true &&
-      position?.session === head.session,
+    isCurrent: head !== undefined && isNewest(position, head),
     lastCycle: readLastCycle(mirror.stateDirectory),
   };
 }

@@ -68,6 +68,7 @@ export class WorkItem {
       for (let piece = 0; piece < run.pieceCount; piece++) {
         const start = run.offset + piece * run.strideBytes;
         const last = Math.floor((start + run.pieceSizeBytes - 1) / STRIPE_SIZE_BYTES);
+        if (last >= file.file.stripes.length) throw beyondEnd(this.entry);
         for (let stripe = Math.floor(start / STRIPE_SIZE_BYTES); stripe <= last; stripe++) {
           yield { file, stripe };
         }
@@ -132,6 +133,14 @@ export function* stripesOf(
 function* everyStripe(file: LocatedFile): Generator<StripeRequest> {
   const count = stripeCount(file.file.sizeBytes);
   for (let stripe = 0; stripe < count; stripe++) yield { file, stripe };
+}
+
+/** Of data that its volume does not hold. */
+export function beyondEnd(entry: ContentsEntry): MirrorError {
+  return new MirrorError(
+    "DOCUMENT_INVALID",
+    `contents place ${displayPath(entry.path)} beyond the end of its volume`,
+  );
 }
 
 function outOfOrder(entry: ContentsEntry): MirrorError {
