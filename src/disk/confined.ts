@@ -40,7 +40,7 @@ import { MirrorError } from "../errors.js";
 import { WORKING_FILE_MAX_BYTES } from "../limits.js";
 import { type Directory, DirectoryCache, O_PATH, placeIn } from "./directory-cache.js";
 import { describe, isOutOfSpace, outOfSpace, systemCode } from "./disk-failure.js";
-import { fileSize, readExactly, writeFully } from "./file-io.js";
+import { fileSize, readExactly, writeAll } from "./file-io.js";
 
 export type { Stats };
 
@@ -179,7 +179,7 @@ export class ConfinedTree {
       const mode = attributes.mode ?? 0o600;
       const descriptor = openSync(place, CREATE_FILE, mode & 0o777);
       try {
-        writeFully(descriptor, bytes);
+        writeAll(descriptor, bytes);
         finishFile(descriptor, directory, { ...attributes, mode });
       } catch (error) {
         unlinkSync(place);

@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { diskFailure, systemCode } from "./disk-failure.js";
-import { writeFully } from "./file-io.js";
+import { writeAll } from "./file-io.js";
 
 /**
  * Readers see the old bytes or the new ones, also after a crash. One writer at a time: the new file is made
@@ -100,7 +100,7 @@ function writeDurably(file: string, bytes: Uint8Array, mode: number): void {
   const descriptor = openSync(file, flags, mode);
   try {
     fchmodSync(descriptor, mode);
-    writeFully(descriptor, bytes);
+    writeAll(descriptor, bytes);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

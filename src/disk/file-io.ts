@@ -20,11 +20,16 @@ export function readExactly(descriptor: number, position: number, sizeBytes: num
 /** All of `bytes`, at the descriptor's own position. @throws MirrorError DISK_SPACE, DISK_FAILED */
 export function writeFully(descriptor: number, bytes: Uint8Array): void {
   try {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(descriptor, bytes, done, bytes.length - done);
-    }
+    writeAll(descriptor, bytes);
   } catch (error) {
     throw diskFailure(error, "cannot write a file");
+  }
+}
+
+/** As `writeFully`, for those who know the file's name: throws the system's own error. */
+export function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done);
   }
 }
 

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readdirSync, readFileSync, statSync } f
 import { type FileHandle, open, stat as statLater } from "node:fs/promises";
 import { MirrorError } from "../errors.js";
 import { describe, diskFailure, systemCode } from "./disk-failure.js";
-import { writeFully } from "./file-io.js";
+import { writeAll } from "./file-io.js";
 
 /** What changes when a file is written or replaced. */
 export interface FileIdentity {
@@ -24,7 +24,7 @@ export function writeNewFile(file: string, bytes: Uint8Array): void {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
     const descriptor = openSync(file, flags, 0o600);
     try {
-      writeFully(descriptor, bytes);
+      writeAll(descriptor, bytes);
     } finally {
       closeSync(descriptor);
     }

@@ -77,6 +77,9 @@ describe("growing a file", () => {
 
   it("says that the disk is full", () => {
     expect(() => writeAt("/dev/full", 0, Buffer.from("x"))).toThrowCode("DISK_SPACE");
+    expect(() => writeAt("/dev/full", 0, Buffer.from("x"))).toThrow(
+      "cannot write /dev/full: no space",
+    );
   });
 });
 
