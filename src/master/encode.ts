@@ -62,8 +62,8 @@ export async function hashFile(chunks: AsyncIterable<Uint8Array>): Promise<strin
   return toBase64url(hash.digest());
 }
 
-/** The thread pool has four threads; one stripe each, and as many waiting. */
-const STRIPES_UNDER_WAY = 8;
+/** One for each thread of the pool; more would only take memory. */
+const STRIPES_UNDER_WAY = 4;
 
 type Piece =
   | { readonly kind: "raw"; readonly raw: Uint8Array }
