@@ -4,6 +4,7 @@ import type { Head } from "../manifest/head.js";
 import { type PooledSource, SourcePool, type SourceReport } from "../retrieve/source-pool.js";
 import type { Runtime } from "../runtime.js";
 import { openSource } from "../store/open-source.js";
+import { Pace, paced } from "../store/paced-source.js";
 import { retrying } from "../store/retrying-source.js";
 import type { Source, Traffic } from "../store/source.js";
 
@@ -16,11 +17,14 @@ export class SourceShelf {
   readonly #mirror: ReplicaMirror;
   readonly #runtime: Runtime;
   readonly #open = new Map<string, Source>();
+  readonly #pace: Pace | undefined;
   #pool: SourcePool | undefined;
 
   constructor(mirror: ReplicaMirror, runtime: Runtime) {
     this.#mirror = mirror;
     this.#runtime = runtime;
+    const { bandwidth } = mirror;
+    if (bandwidth !== undefined) this.#pace = new Pace(bandwidth, runtime.clock);
   }
 
   /** Where to poll: the configured sources, and those of the head that is trusted so far. */
@@ -82,7 +86,8 @@ export class SourceShelf {
       limits: this.#mirror.limits,
       runtime: this.#runtime,
     });
-    this.#open.set(url, opened);
-    return opened;
+    const source = this.#pace === undefined ? opened : paced(opened, this.#pace);
+    this.#open.set(url, source);
+    return source;
   }
 }
