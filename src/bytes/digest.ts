@@ -1,6 +1,5 @@
 /** SHA-256, and how digests are written in text. */
 import { hash, webcrypto } from "node:crypto";
-import { MirrorError } from "../errors.js";
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hash("sha256", bytes, "buffer");
@@ -19,18 +18,6 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 /** Without padding. */
 export function toBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
-}
-
-/** Reads exactly what `toBase64url` writes. @throws MirrorError DOCUMENT_INVALID */
-export function fromBase64url(text: string): Uint8Array {
-  const bytes = Buffer.from(text, "base64url");
-  if (bytes.toString("base64url") !== text) {
-    throw new MirrorError(
-      "DOCUMENT_INVALID",
-      `not base64url: ${JSON.stringify(text.slice(0, 60))}`,
-    );
-  }
-  return bytes;
 }
 
 const THREAD_POOL_MIN_BYTES = 64 * 1024;

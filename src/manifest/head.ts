@@ -16,7 +16,7 @@ export interface Head {
   readonly newest: { readonly chain: number; readonly set: SetId };
   readonly ledgers: readonly LedgerReference[];
   readonly sources: readonly SourceReference[];
-  /** Verifier key that will sign from some later head on (formats.md, "keys"). */
+  /** Verifier key that will sign from some later head on (docs/formats.md, "keys"). */
   readonly nextKey?: string;
 }
 

@@ -1,12 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  equalBytes,
-  fromBase64url,
-  sha256,
-  sha256Async,
-  toBase64url,
-} from "../../src/bytes/digest.js";
+import { equalBytes, sha256, sha256Async, toBase64url } from "../../src/bytes/digest.js";
 
 describe("SHA-256", () => {
   test("gives the digests of FIPS 180-2", () => {
@@ -34,23 +27,8 @@ test("bytes are equal when sizes and all bytes are", () => {
   expect(equalBytes(new Uint8Array(0), new Uint8Array(0))).toBe(true);
 });
 
-describe("base64url", () => {
-  test("gives back every sequence of bytes", () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
-        const text = toBase64url(bytes);
-        expect(text).toMatch(/^[A-Za-z0-9_-]*$/);
-        expect(equalBytes(fromBase64url(text), bytes)).toBe(true);
-      }),
-    );
-  });
-
-  test.each(["A", "AA==", "AB", "A+A", "A/A", "AAA AAA", "\u00e9", "AAAAA", "-_\n"])(
-    "refuses %j",
-    (text) => {
-      expect(() => fromBase64url(text)).toThrow(
-        expect.objectContaining({ code: "DOCUMENT_INVALID" }),
-      );
-    },
-  );
+test("base64url has no padding and no + or /", () => {
+  expect(toBase64url(Uint8Array.of(0xfb, 0xff))).toBe("-_8");
+  expect(toBase64url(Uint8Array.of(1, 2, 3, 4).subarray(1, 3))).toBe("AgM");
+  expect(toBase64url(new Uint8Array(0))).toBe("");
 });
