@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { dupmirror } from "../support/cli.js";
 import { syncInProcess } from "../support/in-process.js";
 import { combinations, Random, sample } from "../support/random.js";
-import { fastTemporaryFolder, lastingFolder, removeFolder } from "../support/temporary.js";
+import { fastLastingFolder, fastTemporaryFolder, removeFolder } from "../support/temporary.js";
 import { compareTrees, fingerprintTree } from "../support/tree-compare.js";
 import { liveOneStep, makeTree } from "../support/trees.js";
 import {
@@ -34,7 +34,7 @@ describeWithDuplicity.each(SHAPES)("of $n hosts, $k are needed", ({ k, n }) => {
   let behind: Replica;
 
   beforeAll(async () => {
-    folder = lastingFolder();
+    folder = fastLastingFolder();
     tree = path.join(folder, "tree");
     const files = makeTree(tree, { files: 150 });
     master = await makeMaster(folder, { tree, k, n, withHosts: true });
@@ -53,7 +53,7 @@ describeWithDuplicity.each(SHAPES)("of $n hosts, $k are needed", ({ k, n }) => {
     for (const gone of sample(combinations(n, n - k), MOST_SETS, random)) {
       const said = `without hosts ${gone.join(", ")} (SEED=${random.seed})`;
       const putBack = removeHosts(gone.flatMap((share) => master.hosts[share] ?? []));
-      const replica = makeReplica(path.join(fastTemporaryFolder()), master);
+      const replica = makeReplica(fastTemporaryFolder(), master);
       const outcome = await syncInProcess(replica);
       putBack();
       expect(outcome, said).toEqual({ kind: "synced" });

@@ -10,7 +10,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { dupmirror, expectRefusal } from "../support/cli.js";
 import { startCountingServer } from "../support/counting-server.js";
-import { removeFolder, temporaryFolder } from "../support/temporary.js";
+import { fastTemporaryFolder, removeFolder } from "../support/temporary.js";
 import { makeTree } from "../support/trees.js";
 import { fileUrl, generationOf, makeMaster, makeReplica, publish } from "../support/workspace.js";
 import { describeWithDuplicity } from "./support/corpus.js";
@@ -105,28 +105,28 @@ const REPLICA_LINES: readonly BadLine[] = [
 
 describe("a configuration with a fault", () => {
   test.each(MASTER_LINES)("of the master: $what", async ({ right, wrong, message }) => {
-    const file = path.join(temporaryFolder(), "master.yaml");
+    const file = path.join(fastTemporaryFolder(), "master.yaml");
     writeFileSync(file, MASTER_YAML.replace(right, wrong));
     const result = await dupmirror(["master", "publish", "-c", file]);
     expectRefusal(result, { exitCode: 2, message });
   });
 
   test.each(REPLICA_LINES)("of the replica: $what", async ({ right, wrong, message }) => {
-    const file = path.join(temporaryFolder(), "replica.yaml");
+    const file = path.join(fastTemporaryFolder(), "replica.yaml");
     writeFileSync(file, REPLICA_YAML.replace(right, wrong));
     const result = await dupmirror(["replica", "sync", "-c", file]);
     expectRefusal(result, { exitCode: 2, message });
   });
 
   test("that is not YAML", async () => {
-    const file = path.join(temporaryFolder(), "replica.yaml");
+    const file = path.join(fastTemporaryFolder(), "replica.yaml");
     writeFileSync(file, "mirrors:\n\t- name: pub\n");
     const result = await dupmirror(["replica", "sync", "-c", file]);
     expectRefusal(result, { exitCode: 2, message: /replica\.yaml:\d+:\d+: / });
   });
 
   test("that is not there", async () => {
-    const file = path.join(temporaryFolder(), "nowhere.yaml");
+    const file = path.join(fastTemporaryFolder(), "nowhere.yaml");
     const result = await dupmirror(["replica", "sync", "-c", file]);
     expectRefusal(result, { exitCode: 2, message: /nowhere\.yaml/ });
   });
@@ -141,7 +141,7 @@ describe("a configuration with a fault", () => {
 
 describeWithDuplicity("a master", () => {
   test("without duplicity says what to install", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     makeTree(tree, { files: 3 });
     const master = await makeMaster(folder, { tree });
@@ -151,7 +151,7 @@ describeWithDuplicity("a master", () => {
   });
 
   test("whose tree has gone publishes nothing", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const master = await publishedMaster(folder, tree);
     removeFolder(tree);
@@ -162,7 +162,7 @@ describeWithDuplicity("a master", () => {
   });
 
   test("whose tree is empty publishes nothing", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const master = await publishedMaster(folder, tree);
     removeFolder(tree);
@@ -174,7 +174,7 @@ describeWithDuplicity("a master", () => {
   });
 
   test("whose tree was empty from the start publishes nothing", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const master = await makeMaster(folder, { tree: path.join(folder, "tree") });
     const result = await dupmirror(["master", "publish", "-c", master.configFile]);
     expectRefusal(result, { exitCode: 1, message: /empty/ });
@@ -184,7 +184,7 @@ describeWithDuplicity("a master", () => {
 
 describeWithDuplicity("a replica", () => {
   test("refuses a publication signed with another key", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const master = await publishedMaster(folder, tree);
     const other = await makeMaster(path.join(folder, "other"), { tree });
@@ -198,7 +198,7 @@ describeWithDuplicity("a replica", () => {
   });
 
   test("says that an empty folder is not a source", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const master = await makeMaster(folder, { tree: path.join(folder, "tree") });
     mkdirSync(path.join(folder, "empty"));
     const sources = [fileUrl(path.join(folder, "empty"))];
@@ -208,7 +208,7 @@ describeWithDuplicity("a replica", () => {
   });
 
   test("says that nobody answers at a source", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const master = await makeMaster(folder, { tree: path.join(folder, "tree") });
     const server = await startCountingServer(folder);
     await server.close();
@@ -221,7 +221,7 @@ describeWithDuplicity("a replica", () => {
   });
 
   test("refuses a web page in place of a head", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const master = await makeMaster(folder, { tree: path.join(folder, "tree") });
     const site = path.join(folder, "site");
     mkdirSync(site);

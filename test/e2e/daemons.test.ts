@@ -2,7 +2,7 @@ import path from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type CliResult, type RunningCommand, startDupmirror } from "../support/cli.js";
 import { freePort } from "../support/counting-server.js";
-import { temporaryFolder } from "../support/temporary.js";
+import { fastTemporaryFolder } from "../support/temporary.js";
 import { compareTrees } from "../support/tree-compare.js";
 import { makeTree, writeTimed } from "../support/trees.js";
 import { generationOf, makeMaster, makeReplica } from "../support/workspace.js";
@@ -10,7 +10,7 @@ import { describeWithDuplicity } from "./support/corpus.js";
 
 describeWithDuplicity("the daemons", () => {
   test("start, follow a change of the tree, and stop when asked", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     makeTree(tree, { files: 60 });
     const listen = `127.0.0.1:${await freePort()}`;

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { dupmirror, dupmirrorWorks, parseSyncReport } from "../support/cli.js";
-import { temporaryFolder } from "../support/temporary.js";
+import { fastTemporaryFolder } from "../support/temporary.js";
 import { compareTrees, fingerprintTree } from "../support/tree-compare.js";
 import { liveOneStep, makeTree, writeTimed } from "../support/trees.js";
 import {
@@ -18,7 +18,7 @@ import { describeWithDuplicity } from "./support/corpus.js";
 
 describeWithDuplicity("a master that runs duplicity itself", () => {
   test("is followed through increments and into a new chain", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const files = makeTree(tree, { files: 400 });
     const master = await makeMaster(folder, { tree });
@@ -42,7 +42,7 @@ describeWithDuplicity("a master that runs duplicity itself", () => {
   });
 
   test("and its replica work with the configurations that init writes", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const mirror = path.join(folder, "mirror");
     makeTree(tree, { files: 30 });
@@ -67,7 +67,7 @@ describeWithDuplicity("a master that runs duplicity itself", () => {
   });
 
   test("is told of by a report with positions, files, bytes and requests", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     makeTree(tree, { files: 40 });
     const master = await makeMaster(folder, { tree });
@@ -96,7 +96,7 @@ describeWithDuplicity("a master that runs duplicity itself", () => {
   });
 
   test("a dry run tells the strategy and changes nothing", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const files = makeTree(tree, { files: 100 });
     const master = await makeMaster(folder, { tree });
@@ -112,7 +112,7 @@ describeWithDuplicity("a master that runs duplicity itself", () => {
   });
 
   test("deletes beyond the guard stop a replica with its tree as it was", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const files = makeTree(tree, { files: 100 });
     const master = await makeMaster(folder, { tree });
@@ -133,7 +133,7 @@ describeWithDuplicity("a master that runs duplicity itself", () => {
   });
 
   test("an older head than the one already seen is refused", async () => {
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const files = makeTree(tree, { files: 50 });
     const master = await makeMaster(folder, { tree });

@@ -3,7 +3,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { syncInProcess } from "../support/in-process.js";
 import { Random, sample } from "../support/random.js";
-import { fastTemporaryFolder, lastingFolder, removeFolder } from "../support/temporary.js";
+import { fastLastingFolder, fastTemporaryFolder, removeFolder } from "../support/temporary.js";
 import { compareTrees, fingerprintTree } from "../support/tree-compare.js";
 import { liveOneStep, makeTree, writeTimed } from "../support/trees.js";
 import {
@@ -24,7 +24,7 @@ describeWithDuplicity("a flipped byte in a tiny publication", () => {
   let master: Master;
 
   beforeAll(async () => {
-    folder = lastingFolder();
+    folder = fastLastingFolder();
     tree = path.join(folder, "tree");
     writeTimed(tree, "docs/readme", "first of three\n".repeat(40), 1_600_000_000);
     writeTimed(tree, "docs/other", "second", 1_600_000_000);
@@ -54,7 +54,7 @@ describeWithDuplicity("a flipped byte in any published file", () => {
   let older: string;
 
   beforeAll(async () => {
-    folder = lastingFolder();
+    folder = fastLastingFolder();
     tree = path.join(folder, "tree");
     const files = makeTree(tree, { files: 1200 });
     master = await makeMaster(folder, { tree });

@@ -4,7 +4,7 @@ import { startDupmirror } from "../support/cli.js";
 import { syncInProcess } from "../support/in-process.js";
 import { killAfter } from "../support/killing.js";
 import { Random } from "../support/random.js";
-import { removeFolder, temporaryFolder } from "../support/temporary.js";
+import { fastTemporaryFolder, removeFolder } from "../support/temporary.js";
 import { compareTrees } from "../support/tree-compare.js";
 import { copyTree, liveOneStep, makeTree } from "../support/trees.js";
 import { generationOf, makeMaster, makeReplica, publish, sync } from "../support/workspace.js";
@@ -15,7 +15,7 @@ const KILLS = process.env["SLOW"] === undefined ? 8 : 50;
 describeWithDuplicity("a master killed with SIGKILL at random moments of a publish", () => {
   test(`never publishes half a set, and the next run publishes all of it, ${KILLS} times`, async () => {
     const random = new Random();
-    const folder = temporaryFolder();
+    const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     const before = path.join(folder, "before");
     const files = makeTree(tree, { files: 300 });

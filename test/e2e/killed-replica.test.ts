@@ -4,7 +4,7 @@ import { startDupmirror } from "../support/cli.js";
 import { syncInProcess } from "../support/in-process.js";
 import { killAfter } from "../support/killing.js";
 import { Random } from "../support/random.js";
-import { lastingFolder, removeFolder } from "../support/temporary.js";
+import { fastLastingFolder, removeFolder } from "../support/temporary.js";
 import { compareLists, listTree } from "../support/tree-compare.js";
 import { copyTree, liveOneStep, makeTree } from "../support/trees.js";
 import { readFiles, watchTree } from "../support/watchful-reader.js";
@@ -30,7 +30,7 @@ describeWithDuplicity("a replica killed with SIGKILL at random moments of a foll
   let older: string;
 
   beforeAll(async () => {
-    folder = lastingFolder();
+    folder = fastLastingFolder();
     tree = path.join(folder, "tree");
     before = path.join(folder, "before");
     const files = makeTree(tree, { files: 1500 });

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CountingServer, startCountingServer } from "../support/counting-server.js";
-import { lastingFolder, removeFolder } from "../support/temporary.js";
+import { fastLastingFolder, removeFolder } from "../support/temporary.js";
 import { compareTrees } from "../support/tree-compare.js";
 import { makeTree, rewriteFiles } from "../support/trees.js";
 import {
@@ -28,7 +28,7 @@ describeWithDuplicity("a replica of 20 000 files over HTTP", () => {
   let server: CountingServer;
 
   beforeAll(async () => {
-    folder = lastingFolder();
+    folder = fastLastingFolder();
     tree = path.join(folder, "tree");
     files = makeTree(tree, { files: FILES, meanSizeBytes: 300 });
     master = await makeMaster(folder, { tree, k: K, n: 3 });

@@ -1,5 +1,13 @@
 /** Folders that a test makes and that are gone when it ends. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
@@ -11,9 +19,9 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** The same in memory where the system has that: for hundreds of small cycles, each of which syncs its files. */
+/** The same in memory where there is room: for cycles by the dozen, each of which syncs its files to disk. */
 export function fastTemporaryFolder(): string {
-  const folder = makeFolder(existsSync(MEMORY) ? MEMORY : tmpdir());
+  const folder = makeFolder(fastParent());
   onTestFinished(() => removeFolder(folder));
   return folder;
 }
@@ -21,6 +29,11 @@ export function fastTemporaryFolder(): string {
 /** A folder that the caller removes with `removeFolder`, in `afterAll` say. */
 export function lastingFolder(): string {
   return makeFolder(tmpdir());
+}
+
+/** The same in memory where there is room. */
+export function fastLastingFolder(): string {
+  return makeFolder(fastParent());
 }
 
 /** Removes everything below `folder`, write-protected folders too. */
@@ -34,6 +47,16 @@ export function removeFolder(folder: string): void {
 }
 
 const MEMORY = "/dev/shm";
+
+/** More than all tests together hold at a time. */
+const ROOM_BYTES = 2 ** 31;
+
+/** A container may have 64 MB there. */
+function fastParent(): string {
+  if (!existsSync(MEMORY)) return tmpdir();
+  const { bavail, bsize } = statfsSync(MEMORY);
+  return bavail * bsize >= ROOM_BYTES ? MEMORY : tmpdir();
+}
 
 function makeFolder(parent: string): string {
   mkdirSync(parent, { recursive: true });

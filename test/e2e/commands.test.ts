@@ -1,0 +1,56 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { dupmirror, expectRefusal, startDupmirror } from "../support/cli.js";
+import { temporaryFolder } from "../support/temporary.js";
+
+describe("the command line", () => {
+  test("tells each wrong use in one line, with exit status 2", async () => {
+    const folder = temporaryFolder();
+    expectRefusal(await dupmirror(["replica", "sync", "--nonsense"]), {
+      exitCode: 2,
+      message: /^dupmirror: unknown option '--nonsense'$/,
+    });
+    expectRefusal(await dupmirror(["master", "publish", "-c", path.join(folder, "no.yaml")]), {
+      exitCode: 2,
+      message: /^dupmirror: .*\/no\.yaml: no such file$/,
+    });
+    expectRefusal(await dupmirror(["serve", folder, "--listen", "nowhere"]), {
+      exitCode: 2,
+      message: /^dupmirror: --listen: expected HOST:PORT, got "nowhere"$/,
+    });
+    expectRefusal(await dupmirror(["replica", "rollback"]), {
+      exitCode: 2,
+      message: /^dupmirror: replica rollback comes with a later release; /,
+    });
+  });
+
+  test("tells the place of a mistake in a config", async () => {
+    const file = path.join(temporaryFolder(), "replica.yaml");
+    writeFileSync(
+      file,
+      readFileSync("config/replica.yaml", "utf8").replace("https://a", "ftp://a"),
+    );
+    expectRefusal(await dupmirror(["replica", "sync", "-c", file]), {
+      exitCode: 2,
+      message:
+        /replica\.yaml:\d+:\d+: mirrors\[0\]\.sources\[2\]\.url: expected an http\(s\) or file URL, got "ftp:/,
+    });
+  });
+
+  test("lists the exit statuses in the help of a command", async () => {
+    const { exitCode, stdout } = await dupmirror(["replica", "sync", "--help"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("6    the delete guard stopped the cycle");
+    expect(stdout).toContain("--bwlimit <rate>");
+  });
+
+  test("serves a folder until it is told to stop", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(path.join(folder, "head"), "a head\n");
+    const serving = startDupmirror(["serve", folder, "--listen", "127.0.0.1:0", "--quiet"]);
+    serving.kill("SIGTERM");
+    const { exitCode, signal } = await serving.ended;
+    expect([exitCode, signal]).not.toEqual([0, undefined]);
+  });
+});
