@@ -7,7 +7,8 @@ export interface DemoStage {
   readonly what: string;
   readonly strategy: Strategy;
   readonly generation: number;
-  readonly publishSeconds: number;
+  /** Undefined when nothing was to be published. */
+  readonly publishSeconds: number | undefined;
   readonly syncSeconds: number;
   /** Moved by the replica, everything included. */
   readonly bytes: number;
@@ -27,11 +28,12 @@ export interface DemoSummary {
 
 export function formatDemoStage(stage: DemoStage): string {
   const { what, generation, publishSeconds, syncSeconds, bytes, requests, files } = stage;
-  const published = `published in ${toTime(publishSeconds)}`;
-  const moved = `replica followed in ${toTime(syncSeconds)} with ${formatSize(bytes)} in ${requests} requests`;
+  const cost = `${toTime(syncSeconds)} with ${formatSize(bytes)} in ${requests} requests`;
+  if (publishSeconds === undefined) return `${what}: the replica looked in ${cost}`;
+  const published = `published in ${toTime(publishSeconds)} (generation ${generation})`;
   const { written, patched, deleted } = files;
   const counts = `${written} files written, ${patched} patched, ${deleted} deleted`;
-  return `${what}: ${published} (generation ${generation}); ${moved}: ${counts}`;
+  return `${what}: ${published}; the replica followed in ${cost}: ${counts}`;
 }
 
 export function formatDemoSummary(summary: DemoSummary): string {
@@ -53,7 +55,8 @@ export function formatDemoSummary(summary: DemoSummary): string {
     "What one replica moved, and how long it took:",
     ...formatTable([header, ...rows]),
     "",
-    "rsync asks the master to look at every file each time; dupmirror asks it for nothing but static files.",
+    "Every rsync makes the master look at every file; a replica reads static files, from any source.",
+    "(Times are of this machine: no network lies between, and the replica reads through three web servers.)",
     "One of three sources was killed before the second increment: any two hold everything.",
     verdict,
     `The demo took ${toTime(seconds)} and has removed what it made.`,

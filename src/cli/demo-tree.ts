@@ -1,5 +1,5 @@
 /** A small software mirror, the same in every run, and what happens to it. */
-import { childPath, parentPath, ROOT, type TreePath, toTreePath } from "../bytes/tree-path.js";
+import { childPath, parentPath, type TreePath, toTreePath } from "../bytes/tree-path.js";
 import { ConfinedTree } from "../disk/confined.js";
 import { closeFile, readExactly } from "../disk/file-io.js";
 import { type ScannedEntry, scanTree } from "../disk/scan.js";
@@ -30,7 +30,7 @@ export function makeDemoTree(folder: string): void {
     tree.symlink("release-1.0.pkg", childPath(place, "latest"));
   }
   putIndex(tree, 0);
-  openDirectories(tree);
+  settle(tree);
   tree.close();
 }
 
@@ -122,11 +122,11 @@ function put(tree: ConfinedTree, path: TreePath, bytes: Uint8Array, mtime: numbe
   tree.writeFile(path, bytes, { mode: 0o644, mtime });
 }
 
-function openDirectories(tree: ConfinedTree): void {
-  for (const { path, stat } of scanTree(tree)) {
-    if (stat.isDirectory() && path !== ROOT) {
-      tree.setAttributes(path, { mode: 0o755, mtime: FIRST_MTIME });
-    }
+/** Modes and times of what is not a file: directories last got theirs when something was put into them. */
+function settle(tree: ConfinedTree): void {
+  for (const { path, stat } of Array.from(scanTree(tree))) {
+    if (stat.isDirectory()) tree.setAttributes(path, { mode: 0o755, mtime: FIRST_MTIME });
+    if (stat.isSymbolicLink()) tree.setAttributes(path, { mtime: FIRST_MTIME });
   }
 }
 
@@ -142,20 +142,26 @@ function listFiles(folder: string): ScannedEntry[] {
   return files;
 }
 
-const WORDS = "share stripe block volume mirror replica source head ledger tree set chain".split(
-  " ",
-);
+const WORDS =
+  "share stripe block volume mirror replica source head ledger tree set chain plan host pack page".split(
+    " ",
+  );
 
 function makeText(random: () => number, sizeBytes: number): Uint8Array {
-  let text = "";
-  while (text.length < sizeBytes) {
-    text += `${WORDS[Math.floor(random() * WORDS.length)] ?? ""} ${Math.floor(random() * 1000)}\n`;
+  const lines: string[] = [];
+  for (let size = 0; size < sizeBytes; ) {
+    const number = Math.floor(random() * 2 ** 32);
+    const words = [0, 4, 8].map((shift) => WORDS[(number >>> shift) & 0xf] ?? "").join(" ");
+    const line = `${words} ${number}\n`;
+    lines.push(line);
+    size += line.length;
   }
-  return Buffer.from(text.slice(0, sizeBytes));
+  return Buffer.from(lines.join("").slice(0, sizeBytes));
 }
 
 function makeNoise(random: () => number, sizeBytes: number): Uint8Array {
-  return Uint8Array.from({ length: sizeBytes }, () => Math.floor(random() * 256));
+  const words = Uint32Array.from({ length: Math.ceil(sizeBytes / 4) }, () => random() * 2 ** 32);
+  return new Uint8Array(words.buffer, 0, sizeBytes);
 }
 
 /** mulberry32: small, fast, and the same everywhere. */

@@ -5,7 +5,7 @@
 import { MirrorError } from "../errors.js";
 import { publishOnce } from "../master/cycle.js";
 import { syncOnce } from "../replica/cycle.js";
-import type { Runtime } from "../runtime.js";
+import type { Log, Runtime } from "../runtime.js";
 import type { CommandContext, CommonOptions } from "./command.js";
 import { compareTrees } from "./compare-trees.js";
 import { DemoRival } from "./demo-rival.js";
@@ -45,8 +45,8 @@ async function play(site: DemoSite, steps: Steps, context: CommandContext): Prom
   const rival = new DemoRival(site, context);
   const startMs = runtime.clock.monotonicMs();
   const stages: DemoStage[] = [];
-  const cycle = async (what: string): Promise<void> => {
-    const stage = await moveOnce(what, { site, steps, rival, runtime, signal });
+  const cycle = async (what: string, { isPublished = true } = {}): Promise<void> => {
+    const stage = await moveOnce({ what, isPublished }, { site, steps, rival, signal });
     stages.push(stage);
     print(formatDemoStage(stage));
   };
@@ -61,55 +61,49 @@ async function play(site: DemoSite, steps: Steps, context: CommandContext): Prom
   print(`source ${site.urls[1] ?? ""} was killed; two are left`);
   changeDemoTree(site.tree, 2);
   await cycle("the second increment");
-  await cycle("nothing new");
+  await cycle("nothing new", { isPublished: false });
   steps.next("comparing both trees, byte for byte");
   const differences = compareTrees(site.tree, site.replicaTree);
   const seconds = (runtime.clock.monotonicMs() - startMs) / 1000;
   return { tree, stages, differences, seconds };
 }
 
-/** Publishes what changed, and lets the replica follow; then rsync does the same. */
+/** Publishes what changed, if anything did, and lets the replica follow; then rsync does the same. */
 async function moveOnce(
-  what: string,
+  { what, isPublished }: { readonly what: string; readonly isPublished: boolean },
   options: {
     readonly site: DemoSite;
     readonly steps: Steps;
     readonly rival: DemoRival;
-    readonly runtime: Runtime;
     readonly signal: AbortSignal;
   },
 ): Promise<DemoStage> {
   const { site, steps, rival, signal } = options;
-  const published = await publishOnce({
-    config: site.master,
-    runtime: steps.next(`publishing ${what}`),
-    signal,
-  });
-  const report = await syncOnce({
-    config: site.replica,
-    runtime: steps.next(`following ${what}`),
-    signal,
-  });
-  steps.next(`rsync moves ${what}`);
-  const sum = (seconds: Readonly<Record<string, number>>): number =>
-    Object.values(seconds).reduce((total, part) => total + part, 0);
-  if (what !== "nothing new" && report.strategy === "none") {
-    throw new MirrorError(
-      "TREE_DIVERGED",
-      `${what} was published, and the replica saw nothing new`,
-    );
+  const publishing = steps.next(`publishing ${what}`);
+  const published = isPublished
+    ? await publishOnce({ config: site.master, runtime: publishing, signal })
+    : undefined;
+  const following = steps.next(`following ${what}`);
+  const report = await syncOnce({ config: site.replica, runtime: following, signal });
+  if (isPublished && report.strategy === "none") {
+    throw new MirrorError("TREE_DIVERGED", `${what} was published, and the replica saw nothing`);
   }
+  steps.next(`rsync moves ${what}`);
   return {
     what,
     strategy: report.strategy,
-    generation: published.generation,
-    publishSeconds: sum(published.seconds),
+    generation: report.generation,
+    publishSeconds: published === undefined ? undefined : sum(published.seconds),
     syncSeconds: sum(report.seconds),
     bytes: report.bytes["total"] ?? 0,
     requests: report.requests["total"] ?? 0,
     files: report.files,
     rsync: await rival.move(),
   };
+}
+
+function sum(seconds: Readonly<Record<string, number>>): number {
+  return Object.values(seconds).reduce((total, part) => total + part, 0);
 }
 
 /** Tells the progress bar which of all steps is under way, and how far it is. */
@@ -129,9 +123,17 @@ class Steps {
     tell(0);
     const progress = (_: string, done: number, total: number): void =>
       tell(total > 0 ? Math.min(1, done / total) : 0);
-    return { ...this.#runtime, progress };
+    // What a killed source makes the replica say is told in plain words instead.
+    return { ...this.#runtime, progress, log: SILENT };
   }
 }
+
+const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 /** Making the tree, four times three steps, comparing. */
 const STEP_COUNT = 14;

@@ -16,7 +16,7 @@ Exit status:
   2    wrong usage or configuration
   3    partial: the tree is consistent at its old position
   4    no usable source, or fewer shares than needed
-  5    content or signature refused (rollback and expiry too)
+  5    content or signature refused (rollback and expiry too), or not to be decrypted
   6    the delete guard stopped the cycle
   7    locked by another dupmirror that runs now
   8    disk space
@@ -73,6 +73,7 @@ const STATUSES: Readonly<Record<ErrorCode, number>> = {
   DOCUMENT_INVALID: REFUSED,
   BLOCK_CORRUPT: REFUSED,
   FORMAT_INVALID: REFUSED,
+  DECRYPTION_FAILED: REFUSED,
   BASE_MISMATCH: PARTIAL,
   TREE_DIVERGED: PARTIAL,
   PATH_REFUSED: REFUSED,

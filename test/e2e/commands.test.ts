@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { dupmirror, expectRefusal, startDupmirror } from "../support/cli.js";
+import { freePort } from "../support/counting-server.js";
 import { temporaryFolder } from "../support/temporary.js";
 
 describe("the command line", () => {
@@ -48,9 +49,14 @@ describe("the command line", () => {
   test("serves a folder until it is told to stop", async () => {
     const folder = temporaryFolder();
     writeFileSync(path.join(folder, "head"), "a head\n");
-    const serving = startDupmirror(["serve", folder, "--listen", "127.0.0.1:0", "--quiet"]);
+    const port = await freePort();
+    const serving = startDupmirror(["serve", folder, "--listen", `127.0.0.1:${port}`]);
+    onTestFinished(() => serving.kill("SIGKILL"));
+    await vi.waitFor(async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/head`);
+      expect(await answer.text()).toBe("a head\n");
+    }, 30_000);
     serving.kill("SIGTERM");
-    const { exitCode, signal } = await serving.ended;
-    expect([exitCode, signal]).not.toEqual([0, undefined]);
+    expect(await serving.ended).toMatchObject({ exitCode: 143, stderr: "" });
   });
 });

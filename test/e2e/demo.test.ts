@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
-import { expect, test } from "vitest";
-import { dupmirrorWorks } from "../support/cli.js";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { dupmirrorWorks, startDupmirror } from "../support/cli.js";
 import { temporaryFolder } from "../support/temporary.js";
 import { makeTree } from "../support/trees.js";
 import { describeWithDuplicity } from "./support/corpus.js";
@@ -26,5 +26,17 @@ describeWithDuplicity("the demo", () => {
     });
     expect(readdirSync(folder)).toEqual([]);
     expect(readdirSync(tree, { recursive: true }).sort()).toEqual(before);
+  });
+
+  test("clears away what it made when it is interrupted", async () => {
+    const folder = temporaryFolder();
+    vi.stubEnv("TMPDIR", folder);
+    const demo = startDupmirror(["demo"]);
+    onTestFinished(() => demo.kill("SIGKILL"));
+    await vi.waitFor(() => expect(readdirSync(folder)).toHaveLength(1), 60_000);
+    demo.kill("SIGINT");
+    expect(await demo.ended).toMatchObject({ exitCode: 130, stderr: "" });
+    expect(readdirSync(folder)).toEqual([]);
+    vi.unstubAllEnvs();
   });
 });
