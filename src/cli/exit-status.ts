@@ -4,7 +4,7 @@ import type { ErrorCode } from "../errors.js";
 export const DONE = 0;
 export const FAILED = 1;
 export const USAGE = 2;
-export const PARTIAL = 3;
+const PARTIAL = 3;
 
 const INTERRUPTED = 130;
 const TERMINATED = 143;

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { parseDuration, parseSize } from "../bytes/units.js";
 
 /** A value that `parse` makes of what stands in the file; undefined is refused. */
-export function field<T>(expected: string, parse: (value: unknown) => T | undefined) {
+function field<T>(expected: string, parse: (value: unknown) => T | undefined) {
   return z.unknown().transform((value, context): T => {
     const parsed = parse(value);
     if (parsed !== undefined) return parsed;
@@ -19,7 +19,7 @@ export function field<T>(expected: string, parse: (value: unknown) => T | undefi
 }
 
 /** What stands in the file, short enough for a line of an error. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a section";
