@@ -13,6 +13,7 @@ import {
 } from "../bytes/tree-path.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import type { Journal, JournalStep } from "./journal.js";
+import { holdsProtected } from "./protected.js";
 import { closeStaging, STAGE, TRASH, WORK } from "./staging.js";
 
 export interface CommitOptions {
@@ -151,17 +152,4 @@ function remove(
   else if (!tree.removeDirectoryIfEmpty(path) && !holdsProtected(tree, path, isProtected)) {
     tree.removeTree(path);
   }
-}
-
-function holdsProtected(
-  tree: ConfinedTree,
-  path: TreePath,
-  isProtected: (path: TreePath) => boolean,
-): boolean {
-  for (const { name, isDirectory } of tree.listTyped(path)) {
-    const child = joinPaths(path, toTreePath(name));
-    if (isProtected(child)) return true;
-    if (isDirectory && holdsProtected(tree, child, isProtected)) return true;
-  }
-  return false;
 }

@@ -1,4 +1,5 @@
 /** One cycle of a replica, a line per step (docs/architecture.md, "Replica: one cycle"). */
+import { isWithin } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import { lockState } from "../daemon/lock.js";
 import { makeFolder, removeFile, removeFolder } from "../disk/durable.js";
@@ -22,10 +23,11 @@ import { includedPlaces, pathFilter, pathMatcher } from "./patterns.js";
 import type { PlanRules } from "./plan.js";
 import { pollHead } from "./poll.js";
 import { isNewest, type Position } from "./position.js";
+import { checkProtected } from "./protected.js";
 import { build, commitStage, obeyJournal, planJournal, plannedSets } from "./replay.js";
 import { type FileCounts, PhaseMeter, reportPosition, type SyncReport } from "./report.js";
 import { SourceShelf } from "./sources.js";
-import { closeStaging, rootMtime } from "./staging.js";
+import { closeStaging, rootMtime, WORK } from "./staging.js";
 import { type StateFiles, stateFiles } from "./state-files.js";
 import { TableStore } from "./table-store.js";
 import { readTrustState, type TrustState, writeTrustState } from "./trusted-head.js";
@@ -81,10 +83,14 @@ class Cycle {
     this.#files = files;
     this.#shelf = shelf;
     this.#meter = new PhaseMeter(runtime.clock, () => shelf.traffic());
+    const isProtected = pathMatcher(config.delete.protect);
+    const isIncluded = pathFilter(config.include, config.exclude);
     this.#rules = {
       ownerOf: ownerPolicy(config.owners),
-      isProtected: pathMatcher(config.delete.protect),
-      isWanted: pathFilter(config.include, config.exclude),
+      isProtected,
+      // A master that mirrors another mirror may have backed up a working folder like ours.
+      isWanted: (path, isDirectory) =>
+        !isWithin(path, WORK) && !isProtected(path) && isIncluded(path, isDirectory),
       appearsLast: pathMatcher(config.publishLast),
     };
   }
@@ -197,6 +203,7 @@ class Cycle {
     const made = await this.#meter.run("plan", "tables", () => makePlan(planning));
     const { plan, entryCount } = made;
     const free = freeSpace(tree.root);
+    checkProtected(tree, plan.replaced, rules.isProtected);
     checkGuards(config, { plan, entryCount, free, forcePurge: forcePurge === true });
     if (dryRun === true) return await this.#reportPlan(work, made, planning);
     const { chain } = head.newest;
@@ -205,7 +212,7 @@ class Cycle {
     const history = await this.#build(replay);
     const after = planJournal(replay, history, this.#target(work, made));
     await this.#meter.run("commit", undefined, () =>
-      commitStage(tree, after, this.#files, this.#commitRules()),
+      commitStage(tree, after, this.#files, { ...this.#commitRules(), rootTime }),
     );
     const mended = history === undefined ? 0 : history.plan.counts.written;
     return this.#report(work, made, { mended, after: after.position });

@@ -4,6 +4,7 @@
  * something at any depth. What matches carries all below it. Patterns are UTF-8, paths are bytes.
  */
 import { type TreePath, toTreePath } from "../bytes/tree-path.js";
+import { MirrorError } from "../errors.js";
 
 /** Says whether a path, or a directory above it, matches one of `patterns`. */
 export function pathMatcher(patterns: readonly string[]): (path: TreePath) => boolean {
@@ -13,18 +14,19 @@ export function pathMatcher(patterns: readonly string[]): (path: TreePath) => bo
 }
 
 /**
- * Says whether a replica carries a path: it matches an include (when there are any) and no exclude, or
- * is a directory on the way to what might.
+ * Says whether a replica carries what stands at a path: it matches an include (when there are any) and no
+ * exclude, or is a directory on the way to what might.
  */
 export function pathFilter(
   include: readonly string[],
   exclude: readonly string[],
-): (path: TreePath) => boolean {
+): (path: TreePath, isDirectory: boolean) => boolean {
   const isExcluded = pathMatcher(exclude);
   if (include.length === 0) return (path) => !isExcluded(path);
   const isIncluded = pathMatcher(include);
   const leads = new RegExp(`^(?:${include.map(leadSource).join("|")})$`, "s");
-  return (path) => path === "" || (!isExcluded(path) && (isIncluded(path) || leads.test(path)));
+  return (path, isDirectory) =>
+    path === "" || (!isExcluded(path) && (isIncluded(path) || (isDirectory && leads.test(path))));
 }
 
 /**
@@ -71,12 +73,23 @@ function parsePattern(pattern: string): { segments: string[]; isAnchored: boolea
   return { segments, isAnchored: trimmed.includes("/") };
 }
 
+/** A class never stands for a slash, whatever its ranges hold. */
+function classSource(token: string): string {
+  const source = token.replace(/^\[!/, "[^").replaceAll("\\", "\\\\");
+  try {
+    new RegExp(source);
+  } catch (cause) {
+    throw new MirrorError("CONFIG_INVALID", `pattern with ${token}: no class of bytes`, { cause });
+  }
+  return `(?!/)${source}`;
+}
+
 function segmentSource(segment: string): string {
   if (segment === "**") return "(?:.*)";
   return segment.replace(/\*+|\?|\[[^\]/]+\]|[\\^$.()|{}+[\]]/g, (token) => {
     if (token.startsWith("*")) return "[^/]*";
     if (token === "?") return "[^/]";
-    if (token.length > 1) return token.replace(/^\[!/, "[^").replaceAll("\\", "\\\\");
+    if (token.length > 1) return classSource(token);
     return `\\${token}`;
   });
 }

@@ -6,6 +6,7 @@ import { displayPath, isWithin, parentPath, type TreePath } from "../bytes/tree-
 import { MirrorError } from "../errors.js";
 import type {
   Attributes,
+  ContentsEntry,
   FileEntry,
   SignatureDigest,
   SpecialObject,
@@ -34,8 +35,8 @@ export interface PlanRules {
   ) => { readonly uid: number; readonly gid: number } | undefined;
   /** Local paths that are never deleted. */
   readonly isProtected: (path: TreePath) => boolean;
-  /** Paths that this replica carries at all. */
-  readonly isWanted: (path: TreePath) => boolean;
+  /** What this replica carries at all. */
+  readonly isWanted: (path: TreePath, isDirectory: boolean) => boolean;
   /** Paths, such as index files, that readers must not see before what they point to. */
   readonly appearsLast: (path: TreePath) => boolean;
 }
@@ -67,6 +68,8 @@ export interface TreePlan {
   readonly publishLast: readonly TreePath[];
   /** Files that cannot be built from what the tree holds: their history is needed. */
   readonly damaged: readonly TreePath[];
+  /** Local directories where something else shall stand. */
+  readonly replaced: readonly TreePath[];
   readonly counts: PlanCounts;
 }
 
@@ -91,17 +94,23 @@ export function planFollow(
   const draft = new Draft(setCount, rules);
   const made = new Set<TreePath>();
   let knownParent: TreePath | undefined;
+  let barred: TreePath | undefined;
   for (const { path, survivors } of collapsed) {
-    if (!rules.isWanted(path)) continue;
     const last = lastOf(survivors).entry;
+    const isDirectory = isDirectoryEntry(last);
+    const isCarried = rules.isWanted(path, isDirectory || last.kind === "deleted");
     if (last.kind !== "deleted") {
+      if (barred !== undefined && isWithin(path, barred)) throw orphaned(path);
       const parent = parentPath(path);
       const isKnown = path === "" || parent === knownParent || made.has(parent);
-      if (!isKnown && lookup(parent)?.type !== "directory") throw diverged(parent);
-      knownParent = parent;
-      if (last.kind === "object" && last.object.type === "directory") made.add(path);
+      if (isCarried && !isKnown && lookup(parent)?.type !== "directory") throw diverged(parent);
+      if (isCarried) knownParent = parent;
+      if (isCarried && isDirectory) made.add(path);
     }
-    draft.settle(survivors, lookup(path), "replace");
+    if (isCarried) draft.settle(survivors, lookup(path), "replace");
+    // A directory that led to what is carried, and is now something that is not.
+    else if (rules.isWanted(path, true)) draft.drop(path, lookup(path));
+    if (!isDirectory && (barred === undefined || !isWithin(path, barred))) barred = path;
   }
   return draft.finish();
 }
@@ -131,8 +140,8 @@ export function planWhole(
   };
   for (const { path, survivors } of collapsed) {
     const last = lastOf(survivors).entry;
-    if (last.kind === "deleted" || !rules.isWanted(path)) continue;
-    parents.enter(path, last.kind === "object" && last.object.type === "directory");
+    if (last.kind === "deleted" || !rules.isWanted(path, isDirectoryEntry(last))) continue;
+    parents.enter(path, isDirectoryEntry(last));
     passExtras(path);
     const found = here.done !== true && here.value.path === path ? here.value.object : undefined;
     if (found !== undefined) here = local.next();
@@ -195,6 +204,7 @@ class Draft {
   readonly #touched = new Set<TreePath>();
   readonly #publishLast: TreePath[] = [];
   readonly #damaged: TreePath[] = [];
+  readonly #replaced: TreePath[] = [];
   readonly #counts = { written: 0, patched: 0, special: 0, stagedBytes: 0, growth: 0 };
 
   constructor(setCount: number, rules: PlanRules) {
@@ -212,6 +222,7 @@ class Draft {
       touched: this.#touched,
       publishLast: this.#publishLast,
       damaged: this.#damaged,
+      replaced: this.#replaced,
       counts: this.#counts,
     };
   }
@@ -224,6 +235,11 @@ class Draft {
     this.#counts.growth--;
   }
 
+  /** A path that the target does not have, whatever stands there. */
+  drop(path: TreePath, local: LocalObject | undefined): void {
+    if (local !== undefined) this.extra(path);
+  }
+
   /** `compare`: a file of equal size and time is taken to have the right content; `replace`: it is built anew. */
   settle(
     survivors: readonly Survivor[],
@@ -232,9 +248,11 @@ class Draft {
   ): void {
     const { entry } = lastOf(survivors);
     if (entry.kind === "deleted") {
-      if (local !== undefined) this.extra(entry.path);
+      this.drop(entry.path, local);
       return;
     }
+    if (entry.path === "" && !isDirectoryEntry(entry)) throw orphaned(entry.path);
+    if (local?.type === "directory" && !isDirectoryEntry(entry)) this.#replaced.push(entry.path);
     if (local === undefined) this.#counts.growth++;
     if (entry.kind === "object") this.#settleObject(entry, survivors, local);
     else this.#settleFile(entry, survivors, local, mode);
@@ -312,10 +330,7 @@ class ParentStack {
   enter(path: TreePath, isDirectory: boolean): void {
     while (this.#stack.length > 0 && !isWithin(path, this.#top())) this.#stack.pop();
     if (path !== "" && (this.#stack.length === 0 || this.#top() !== parentPath(path))) {
-      throw new MirrorError(
-        "DOCUMENT_INVALID",
-        `contents name ${displayPath(path)} but no directory that holds it`,
-      );
+      throw orphaned(path);
     }
     if (isDirectory) this.#stack.push(path);
   }
@@ -359,6 +374,17 @@ function lastOf(survivors: readonly Survivor[]): Survivor {
   const last = survivors.at(-1);
   if (last === undefined) throw new RangeError("a collapsed path has survivors");
   return last;
+}
+
+function isDirectoryEntry(entry: ContentsEntry): boolean {
+  return entry.kind === "object" && entry.object.type === "directory";
+}
+
+function orphaned(path: TreePath): MirrorError {
+  return new MirrorError(
+    "DOCUMENT_INVALID",
+    `contents name ${displayPath(path)} but no directory that holds it`,
+  );
 }
 
 function diverged(path: TreePath): MirrorError {

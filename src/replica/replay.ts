@@ -2,6 +2,7 @@
 import { ROOT, type TreePath } from "../bytes/tree-path.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { removeFile } from "../disk/durable.js";
+import { readFileIfPresent } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
 import type { SpecialObject } from "../manifest/contents.js";
 import { makeDevice, makeFifo } from "../programs/special-files.js";
@@ -15,7 +16,7 @@ import { lookUp } from "./local-tree.js";
 import { type MadePlan, makeHistoryPlan, type PlanOptions } from "./make-plan.js";
 import { type Position, type TreeIdentity, writePosition } from "./position.js";
 import { plannedSet } from "./sets.js";
-import { openStaging } from "./staging.js";
+import { closeStaging, openStaging } from "./staging.js";
 import type { StateFiles } from "./state-files.js";
 import { journalStep, touchedDirectories } from "./touched.js";
 import type { PlannedSet } from "./work.js";
@@ -88,10 +89,16 @@ export async function commitStage(
   tree: ConfinedTree,
   journal: Journal,
   files: StateFiles,
-  options: CommitRules,
+  options: CommitRules & { readonly rootTime: number },
 ): Promise<void> {
-  await syncFileSystem(tree.root, options);
-  writeJournal(files.journal, journal);
+  try {
+    await syncFileSystem(tree.root, options);
+    writeJournal(files.journal, journal);
+  } catch (error) {
+    // A journal that stands there after all needs what is staged.
+    if (readFileIfPresent(files.journal) === undefined) closeStaging(tree, options.rootTime);
+    throw error;
+  }
   await obeyJournal(tree, journal, files, options);
 }
 

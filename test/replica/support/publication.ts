@@ -66,6 +66,7 @@ export class TestPublication {
   readonly folder: string;
   /** The signed heads, one for each set. */
   readonly heads: Uint8Array[] = [];
+  readonly sets: SetId[] = [];
   readonly trees: Model[] = [];
   /** A later session of the same mirror goes on counting, as it goes on in time. */
   generation = 0;
@@ -112,6 +113,7 @@ export class TestPublication {
     chain.previous = hashLine(bytes);
     chain.sizeBytes += bytes.length;
     chain.last = { set: raw.set, tree };
+    this.sets.push(raw.set);
     this.trees.push(tree);
     this.publish();
   }
