@@ -79,7 +79,7 @@ async function moveOnce(
   },
 ): Promise<DemoStage> {
   const { site, steps, rival, signal } = options;
-  const publishing = steps.next(`publishing ${what}`);
+  const publishing = steps.next(isPublished ? `publishing ${what}` : "publishing nothing");
   const published = isPublished
     ? await publishOnce({ config: site.master, runtime: publishing, signal })
     : undefined;
