@@ -75,7 +75,8 @@ async function doCycle(options: DoCycleOptions): Promise<PublishReport> {
   const times = new PhaseTimes(runtime.clock);
   const key = readSigningKey(config.signing.keyFile);
   const publication = openPublication(config, key);
-  const hosts = Hosts.open(config, { publication, key, runtime, signal });
+  const { stateDirectory } = config;
+  const hosts = Hosts.open(config, { publication, stateDirectory, key, runtime, signal });
   if (config.duplicity.engine === "run") {
     settleRuns(config);
     if (options.isBackupDue) await times.measure("backup", () => backUp(options));

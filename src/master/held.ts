@@ -1,4 +1,4 @@
-/** What a host holds, as its own head tells: that was only written when all that it names was there. */
+/** What a host lacks, given a head that it holds all of. */
 import type { Head } from "../manifest/head.js";
 import type { LedgerChain } from "./publication.js";
 

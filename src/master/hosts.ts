@@ -90,6 +90,7 @@ export class Hosts {
 
 export interface HostsOptions {
   readonly publication: Publication;
+  readonly stateDirectory: string;
   readonly key: SigningKey;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;

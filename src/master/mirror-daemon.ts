@@ -33,6 +33,8 @@ export class MirrorDaemon {
   readonly #flight = new SingleFlight(() => this.#cycle());
   readonly #manifestHashes = new Map<string, string>();
   #isBackupDue = false;
+  /** When a backup that failed is tried again, should nothing ask for one before. */
+  #retryBackupAtMs = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(options: MirrorDaemonOptions, lock: StateLock) {
@@ -122,6 +124,7 @@ export class MirrorDaemon {
     const isBackupDue = this.#isBackupDue;
     this.#isBackupDue = false;
     const start = runtime.clock.monotonicMs();
+    if (isBackupDue) this.#retryBackupAtMs = Number.POSITIVE_INFINITY;
     try {
       const manifestHashes = this.#manifestHashes;
       const report = await runCycle({ config, runtime, signal, isBackupDue, manifestHashes });
@@ -129,6 +132,7 @@ export class MirrorDaemon {
       return { kind: "done", report };
     } catch (error) {
       if (!isMirrorError(error)) throw error;
+      if (isBackupDue) this.#retryBackupAtMs = start + RETRY_BACKUP_MS;
       this.#tellFailure(error);
       return { kind: "failed", error };
     }
@@ -193,7 +197,9 @@ export class MirrorDaemon {
     const { head } = masterStatus(config);
     const untilRefreshMs = head === undefined ? maxWaitMs : refreshAt(head) - runtime.clock.now();
     const waitMs = Math.min(maxWaitMs, Math.max(MIN_WAIT_MS, untilRefreshMs));
-    this.#timer = setTimeout(() => this.#request({ isBackupDue: false }), waitMs);
+    this.#timer = setTimeout(() => {
+      this.#request({ isBackupDue: runtime.clock.monotonicMs() >= this.#retryBackupAtMs });
+    }, waitMs);
   }
 }
 
@@ -203,6 +209,9 @@ type CycleResult =
 
 /** For hosts that did not answer, sets that were still being written, and failures that may pass. */
 const RETRY_MS = 30_000;
+
+/** In between, cycles without a backup keep the head fresh. */
+const RETRY_BACKUP_MS = 10 * 60_000;
 
 /** Files whose grace time is over are not removed later than this after it. */
 const MAX_WAIT_MS = 60 * 60_000;

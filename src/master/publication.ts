@@ -198,10 +198,21 @@ function openHead(file: string, bytes: Uint8Array, key: SigningKey): Head {
 function readPrepared(options: PublicationOptions, head: Head | undefined): Head | undefined {
   const bytes = readFileIfPresent(preparedPath(options.stateDirectory));
   if (bytes === undefined || bytes.length === 0) return undefined;
-  const prepared = parseHead(bytes);
+  const prepared = parsePrepared(bytes);
+  if (prepared === undefined) return undefined;
   if (prepared.mirror !== options.mirror) return undefined;
   if (prepared.generation !== (head?.generation ?? 0) + 1) return undefined;
   return head === undefined || head.session === prepared.session ? prepared : undefined;
+}
+
+/** A damaged record costs the encoding that it told of, no more. */
+function parsePrepared(bytes: Uint8Array): Head | undefined {
+  try {
+    return parseHead(bytes);
+  } catch (error) {
+    if (isMirrorError(error, "HEAD_INVALID")) return undefined;
+    throw error;
+  }
 }
 
 function readLedger(file: string, reference: LedgerReference): LedgerLine[] {

@@ -10,6 +10,7 @@ import type { LedgerLine } from "../manifest/ledger.js";
 import { HEAD_PATH, ledgerPath, packPath, type Stream, tablePath } from "../manifest/paths.js";
 import { openNote } from "../manifest/signed-note.js";
 import type { Host } from "../store/host.js";
+import { readFilled, writeFilled } from "./filled.js";
 import { findMissing, type MissingLines } from "./held.js";
 import type { Publication } from "./publication.js";
 import { FIRST_PACKS, type PackEnd, type PackEnds, readEnds } from "./stream-end.js";
@@ -22,21 +23,23 @@ export interface ShareHost {
 
 export interface PushOptions {
   readonly publication: Publication;
+  readonly stateDirectory: string;
   readonly key: SigningKey;
   readonly signal: AbortSignal;
 }
 
-/** Copies to the host all that `target` names and the host's own head does not. The host's head stays as it is. */
+/** Copies to the host all that `target` names and the host does not hold. The host's head stays as it is. */
 export async function fillHost(
   { host, shares }: ShareHost,
   target: Head,
   options: PushOptions,
 ): Promise<void> {
-  const { publication, signal } = options;
+  const { publication, stateDirectory, signal } = options;
   await verifyReachable(host);
-  const held = await readHostHead(host, options);
+  const held = readFilled(stateDirectory, host.name) ?? (await readHostHead(host, options));
   const isWhole = held !== undefined && (await hasNewestPacks({ host, shares }, held, options));
-  for (const missing of findMissing(publication.chains, target, isWhole ? held : undefined)) {
+  const all = findMissing(publication.chains, target, isWhole ? held : undefined);
+  for (const missing of all) {
     const copier = new Copier(publication.folder, host, signal);
     await copyPacks(copier, shares, missing, options);
     await copyTables(copier, publication.session, missing);
@@ -45,6 +48,7 @@ export async function fillHost(
     await copier.copy(file, missing.fromBytes, missing.toBytes);
     await copier.sync();
   }
+  if (all.length > 0) writeFilled(stateDirectory, host.name, target);
 }
 
 /** Tells the host's readers of what it was filled with. */
@@ -190,7 +194,7 @@ async function copyTables(
   for (const line of chain.lines.slice(from, to)) {
     for (const table of ["volumes", "records", "contents"] as const) {
       const written = line[table];
-      if (written.kind === "inline") continue;
+      if (written === undefined || written.kind === "inline") continue;
       const sizeBytes = written.pages.reduce((sum, page) => sum + page.sizeBytes, 0);
       await copier.copy(tablePath(table, session, line.set), 0, sizeBytes);
     }

@@ -5,6 +5,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
 } from "node:fs";
 import path from "node:path";
@@ -110,6 +111,9 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     for (const folder of [bench.config.publication, ...bench.folders.slice(0, 2)]) {
       expect(readHead(folder).generation).toBe(1);
     }
+    const packs = bench.folders.slice(0, 2).map(newestPack);
+    await expect(bench.publish()).rejects.toMatchObject({ code: "HOSTS_TOO_FEW" });
+    expect(bench.folders.slice(0, 2).map(newestPack)).toEqual(packs);
     renameSync(`${lost}.gone`, lost);
     const report = await bench.publish();
     expect(report).toMatchObject({ published: "sets", sets: [], generation: 2 });
@@ -135,3 +139,12 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     return { ...bench, publish: () => bench.publish({ config }) };
   }
 });
+
+/** Which file of its volumes a host wrote last, and when. */
+function newestPack(folder: string): string {
+  const files = readdirSync(path.join(folder, "shares"), { recursive: true, encoding: "utf8" });
+  const packs = files.filter((file) => file.endsWith("/v0"));
+  return packs
+    .map((file) => `${file} ${statSync(path.join(folder, "shares", file)).mtimeMs}`)
+    .join();
+}

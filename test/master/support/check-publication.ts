@@ -109,6 +109,8 @@ async function readTable(
   { line, table }: { line: LedgerLine; table: "volumes" | "records" | "contents" },
 ): Promise<Uint8Array[]> {
   const written = line[table];
+  if (written === undefined) return [];
+  if (written === undefined) return [];
   if (written.kind === "inline") return [await unpackPage(written.bytes)];
   const pages: Uint8Array[] = [];
   let offset = 0;

@@ -51,7 +51,7 @@ export function makeHosts(folder: string, count: number): MasterMirror["hosts"] 
   });
 }
 
-export function makeRuntime(): TestRuntime {
+function makeRuntime(): TestRuntime {
   const events: string[] = [];
   const note = (event: string): void => void events.push(event);
   const runtime: TestRuntime = {

@@ -4,6 +4,8 @@ import path from "node:path";
 import { execaSync } from "execa";
 import { liveOneStep, makeTree } from "../../support/trees.js";
 
+const DUPLICITY = "duplicity";
+
 /** Why tests with duplicity cannot run here; undefined when they can. */
 export const NO_DUPLICITY = findDuplicity();
 
@@ -30,7 +32,7 @@ export function backUpTo({ folder, time, compress = false, full = false }: BackU
     path.join(folder, "tree"),
     `file://${repository}`,
   ];
-  execaSync("duplicity", words, { env: { LC_ALL: "C.UTF-8" } });
+  execaSync(DUPLICITY, words, { env: { LC_ALL: "C.UTF-8" } });
 }
 
 /** A tree that changes from set to set, and its repository: a full set and `increments` more. */
@@ -75,6 +77,6 @@ function formatTime(seconds: number): string {
 }
 
 function findDuplicity(): string | undefined {
-  const { exitCode } = execaSync("duplicity", ["--version"], { reject: false });
+  const { exitCode } = execaSync(DUPLICITY, ["--version"], { reject: false });
   return exitCode === 0 ? undefined : "skipped: duplicity is not installed";
 }
