@@ -16,17 +16,8 @@ export interface PlannedSet {
   readonly uses: EntryUses;
   /** The set's entries in index order; may be asked for again. */
   readonly entries: () => Iterable<ContentsEntry>;
-  /** A volume as it lies at `origin`. @throws MirrorError DOCUMENT_INVALID when the set has no such volume */
+  /** @throws MirrorError DOCUMENT_INVALID when the set has no such volume */
   readonly volume: (number: number) => LocatedFile;
-  readonly origin: VolumeOrigin;
-}
-
-/** Where the unwrapped bytes of volumes come from. */
-export interface VolumeOrigin {
-  /** A published volume as it lies here. */
-  locate(volume: LocatedFile): LocatedFile;
-  /** The bytes of these stripes, in this order, unwrapped; of a wrapped volume all of them. */
-  read(requests: Iterable<StripeRequest>, signal: AbortSignal): AsyncGenerator<VolumeChunk>;
 }
 
 /** One needed entry and how much of its data has been taken. */
@@ -77,7 +68,7 @@ export class WorkItem {
       for (let piece = 0; piece < run.pieceCount; piece++) {
         const start = run.offset + piece * run.strideBytes;
         const last = Math.floor((start + run.pieceSizeBytes - 1) / STRIPE_SIZE_BYTES);
-        if (last >= stripeCount(file.file.sizeBytes)) throw beyondEnd(this.entry);
+        if (last >= file.file.stripes.length) throw beyondEnd(this.entry);
         for (let stripe = Math.floor(start / STRIPE_SIZE_BYTES); stripe <= last; stripe++) {
           yield { file, stripe };
         }
@@ -107,19 +98,6 @@ export interface VolumeChunk {
   readonly file: LocatedFile;
   readonly offset: number;
   readonly bytes: Uint8Array;
-}
-
-/** Sets that follow each other and come from the same place are read as one. */
-export function* byOrigin(
-  sets: readonly PlannedSet[],
-): Generator<{ readonly origin: VolumeOrigin; readonly sets: readonly PlannedSet[] }> {
-  let same: PlannedSet[] = [];
-  for (const [at, set] of sets.entries()) {
-    same.push(set);
-    if (sets[at + 1]?.origin === set.origin) continue;
-    yield { origin: set.origin, sets: same };
-    same = [];
-  }
 }
 
 /** The needed entries of all sets: oldest set first, each in index order. */
