@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { expect } from "vitest";
 import { z } from "zod";
 
-export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export interface CliResult {
   /** Absent when a signal ended it. */

@@ -97,7 +97,7 @@ export function timeOfStep(step: number): number {
 }
 
 /** Text that compresses as program text does. */
-export function sourceText(random: Random, sizeBytes: number): string {
+function sourceText(random: Random, sizeBytes: number): string {
   let text = "";
   while (text.length < sizeBytes) {
     const indent = "  ".repeat(random.below(4));

@@ -46,6 +46,8 @@ function newestTime(folder: string): number {
 }
 
 async function hasDuplicity(): Promise<boolean> {
-  const { exitCode } = await execa("duplicity", ["--version"], { reject: false });
+  const { exitCode } = await execa(PROGRAM, ["--version"], { reject: false });
   return exitCode === 0;
 }
+
+const PROGRAM = "duplicity";
