@@ -110,7 +110,6 @@ async function readTable(
 ): Promise<Uint8Array[]> {
   const written = line[table];
   if (written === undefined) return [];
-  if (written === undefined) return [];
   if (written.kind === "inline") return [await unpackPage(written.bytes)];
   const pages: Uint8Array[] = [];
   let offset = 0;
