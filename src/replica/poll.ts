@@ -4,7 +4,7 @@ import { type Head, parseHead } from "../manifest/head.js";
 import type { VerifierKey } from "../manifest/keys.js";
 import { openNote } from "../manifest/signed-note.js";
 import { judgeHead } from "../manifest/trust.js";
-import type { Runtime } from "../runtime.js";
+import type { Log, Runtime } from "../runtime.js";
 import type { Source } from "../store/source.js";
 import { acceptHead, type TrustState } from "./trusted-head.js";
 
@@ -30,17 +30,18 @@ export async function pollHead(options: PollOptions): Promise<TrustState> {
     answers.push(...(await Promise.all(group.map((source) => ask(source, options)))));
     if (answers.some((answer) => answer.kind === "good")) break;
   }
-  for (const answer of answers) {
-    if (answer.kind === "good") continue;
-    options.runtime.log.warn("head.refused", {
-      source: answer.source.name,
-      code: answer.error.code,
-      reason: answer.error.message,
-    });
-  }
   const good = answers.filter((answer) => answer.kind === "good");
   if (good.length === 0) throw pickRefusal(answers, options);
+  warnOfOthers(answers, options.runtime.log);
   return newest(good, options.state);
+}
+
+function warnOfOthers(answers: readonly Answer[], log: Log): void {
+  for (const answer of answers) {
+    if (answer.kind === "good") continue;
+    const { code, message } = answer.error;
+    log.warn("head.refused", { source: answer.source.name, code, reason: message });
+  }
 }
 
 type Answer =
