@@ -35,6 +35,8 @@ export type ErrorCode =
   | "BLOCK_CORRUPT"
   // duplicity's and librsync's formats
   | "FORMAT_INVALID"
+  // encrypted repositories
+  | "DECRYPTION_FAILED"
   // replay
   | "BASE_MISMATCH"
   | "TREE_DIVERGED"
@@ -56,6 +58,9 @@ export class MirrorError extends Error {
 }
 
 /** Whether `error` is a `MirrorError`, of one of `codes` when any are given. */
-export function isMirrorError(error: unknown, ...codes: readonly ErrorCode[]): error is MirrorError {
+export function isMirrorError(
+  error: unknown,
+  ...codes: readonly ErrorCode[]
+): error is MirrorError {
   return error instanceof MirrorError && (codes.length === 0 || codes.includes(error.code));
 }

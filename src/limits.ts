@@ -85,5 +85,9 @@ export const HOST_READ_MAX_MS = 60_000;
 /** What is kept of the output of a program: its last words say what went wrong. */
 export const PROGRAM_OUTPUT_MAX_BYTES = 64 * KIB;
 
+/** A file that gpg decrypts more slowly than 1 MiB/s is not being decrypted; starting takes a second, on a busy machine some. */
+export const DECRYPT_START_MS = 60_000;
+export const DECRYPT_MIN_BYTES_PER_MS = 1049;
+
 /** Warnings of one run of duplicity that are handed on: a tree without permissions has one for each file. */
 export const PROGRAM_WARNINGS_MAX = 10;

@@ -30,6 +30,8 @@ export interface ReplicaMirror {
   readonly tree: string;
   readonly stateDirectory: string;
   readonly trust: { readonly keyFile: string };
+  /** What sets of an encrypted repository are decrypted with: at least one of the two. */
+  readonly decryption?: { readonly passphraseFile?: string; readonly gnupgHome?: string };
   readonly sources: readonly SourceSettings[];
   /** Patterns of what is mirrored; empty: everything. */
   readonly include: readonly string[];
@@ -92,6 +94,10 @@ function mirrorFields(folder: string) {
     tree: hostPath(folder),
     stateDirectory: hostPath(folder),
     trust: section({ keyFile: hostPath(folder) }),
+    decryption: section({
+      passphraseFile: hostPath(folder).exactOptional(),
+      gnupgHome: hostPath(folder).exactOptional(),
+    }).exactOptional(),
     sources: list(sourceFields(folder), 1),
     include: patterns().default([]),
     exclude: patterns().default([]),
@@ -165,6 +171,10 @@ function checkMirror({ value, issues }: z.core.ParsePayload<MirrorFields>): void
       ["stateDirectory"],
       `expected a folder outside the tree ${value.tree}, got ${value.stateDirectory}`,
     );
+  }
+  const { decryption } = value;
+  if (decryption !== undefined && Object.keys(decryption).length === 0) {
+    report(["decryption"], "expected passphraseFile, gnupgHome or both, got neither");
   }
   reportRepeated(
     value.sources.map((source) => source.url),

@@ -20,11 +20,12 @@ export interface LedgerLine {
   /** SHA-256 of duplicity's manifest as it lies in the repository: which of two sets with equal times. */
   readonly manifestHash: string;
   readonly shape: Shape;
-  /** Entries in the set's contents. */
+  /** Entries in the set's contents; 0 without contents. */
   readonly entryCount: number;
   readonly volumes: Table;
   readonly records: Table;
-  readonly contents: Table;
+  /** Absent when the set is encrypted: only who can decrypt it knows its entries. */
+  readonly contents: Table | undefined;
 }
 
 /** A list in pages, each compressed and hashed by itself: one page in the ledger line, or any number in a file of their own. */
@@ -56,7 +57,7 @@ export function formatLedgerLine(line: LedgerLine): Uint8Array {
     entries: line.entryCount,
     volumes: tableToJson(line.volumes),
     records: tableToJson(line.records),
-    contents: tableToJson(line.contents),
+    contents: line.contents === undefined ? null : tableToJson(line.contents),
   };
   return Buffer.from(`${JSON.stringify(json)}\n`);
 }
@@ -121,8 +122,9 @@ function lineFromJson(json: Readonly<Record<string, unknown>>): LedgerLine {
     entryCount: toCount("entries", entries),
     volumes: toTable("volumes", volumes),
     records: toTable("records", records),
-    contents: toTable("contents", contents),
+    contents: contents === null ? undefined : toTable("contents", contents),
   };
+  if (line.contents === undefined && line.entryCount > 0) refuse("it has entries, but no contents");
   if (!isShape(line.shape)) refuse(`no code has k = ${line.shape.k}, n = ${line.shape.n}`);
   return line;
 }

@@ -2,13 +2,14 @@
 import path from "node:path";
 import { toBase64url } from "../bytes/digest.js";
 import { streamFile } from "../disk/files.js";
+import { MessageFrame } from "../duplicity/message-frame.js";
 import type { RepositoryFile } from "../duplicity/names.js";
 import type { Shape } from "../erasure/shape.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import type { Stripe } from "../manifest/file-table.js";
 import type { LedgerLine, Table } from "../manifest/ledger.js";
 import { type Stream, tablePath } from "../manifest/paths.js";
-import { writeContents } from "./contents-writer.js";
+import { NO_CONTENTS, type WrittenContents, writeContents } from "./contents-writer.js";
 import { type ExpectedHash, encodeFiles, type PlainFile } from "./encode.js";
 import { FileTableWriter } from "./file-table-writer.js";
 import type { PackWriter } from "./pack-writer.js";
@@ -86,25 +87,10 @@ async function encodeParts(
   place: SetPlace,
   options: EncodeOptions,
 ): Promise<EncodedSet> {
-  const { signal } = options;
-  const tap = new VolumeTap();
-  const file = tableFile(place, "contents", set);
-  const [volumes, { table, entryCount }] = await bothOrNeither(
-    tap,
-    encodeStream(readVolumes(repository, set, { ...options, tap }), place, {
-      stream: "volumes",
-      set,
-    }),
-    writeContents({
-      repository,
-      set,
-      volumes: tap.volumes,
-      file,
-      unsynced: place.unsynced,
-      signal,
-    }),
-  );
-  const recordFiles = readRecords(repository, set, signal);
+  const [volumes, { table, entryCount }] = set.isEncrypted
+    ? [await encodeVolumes(repository, set, place, options), NO_CONTENTS]
+    : await encodeAndDescribe(repository, set, place, options);
+  const recordFiles = readRecords(repository, set, options.signal);
   const records = await encodeStream(recordFiles, place, { stream: "records", set });
   return {
     line: {
@@ -119,6 +105,38 @@ async function encodeParts(
     volumeBytes: volumes.plainBytes,
     shareBytes: volumes.shareBytes + records.shareBytes,
   };
+}
+
+async function encodeAndDescribe(
+  repository: string,
+  set: WholeSet,
+  place: SetPlace,
+  options: EncodeOptions,
+): Promise<[EncodedStream, WrittenContents]> {
+  const tap = new VolumeTap();
+  return await bothOrNeither(
+    tap,
+    encodeVolumes(repository, set, place, { ...options, tap }),
+    writeContents({
+      repository,
+      set,
+      volumes: tap.volumes,
+      file: tableFile(place, "contents", set),
+      unsynced: place.unsynced,
+      signal: options.signal,
+    }),
+  );
+}
+
+/** @param options.tap also told what passes through */
+async function encodeVolumes(
+  repository: string,
+  set: WholeSet,
+  place: SetPlace,
+  options: EncodeOptions & { readonly tap?: VolumeTap },
+): Promise<EncodedStream> {
+  const files = readVolumes(repository, set, options);
+  return await encodeStream(files, place, { stream: "volumes", set });
 }
 
 interface EncodedStream {
@@ -191,18 +209,19 @@ async function bothOrNeither<First, Second>(
   return [await encoding, await describing];
 }
 
-/** The set's volumes, checked against the manifest, each read once: what passes through is also told to `tap`. */
+/** The set's volumes, checked against the manifest, each read once. */
 function* readVolumes(
   repository: string,
   set: WholeSet,
-  options: EncodeOptions & { readonly tap: VolumeTap },
+  { tap, onVolume, signal }: EncodeOptions & { readonly tap?: VolumeTap },
 ): Generator<PlainFile, void, undefined> {
   for (const volume of set.volumes) {
-    const chunks = options.tap.pass(volume, readFile(repository, volume, options.signal));
+    const read = readFile(repository, volume, signal);
+    const chunks = tap === undefined ? read : tap.pass(volume, read);
     const expected = expectedHash(set, volume);
     const { name, role, number, wrapping } = volume;
     yield { name, role, number, wrapping, chunks, ...(expected === undefined ? {} : { expected }) };
-    options.onVolume();
+    onVolume();
   }
 }
 
@@ -226,11 +245,25 @@ function readFile(
   file: RepositoryFile,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
-  return streamFile(path.join(repository, file.name), { signal });
+  const chunks = streamFile(path.join(repository, file.name), { signal });
+  return file.wrapping === "gpg" ? checkMessage(file.name, chunks) : chunks;
+}
+
+/** The form of an encrypted file is all that can be seen of it, but a file that was cut has another. */
+async function* checkMessage(
+  name: string,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const frame = new MessageFrame(name);
+  for await (const chunk of chunks) {
+    frame.push(chunk);
+    yield chunk;
+  }
+  frame.finish();
 }
 
 function expectedHash(set: WholeSet, volume: RepositoryFile): ExpectedHash | undefined {
-  const listed = set.manifest.volumes[volume.number - 1]?.hashes ?? [];
+  const listed = set.manifest?.volumes[volume.number - 1]?.hashes ?? [];
   for (const algorithm of ["sha1", "md5"] as const) {
     const hash = listed.find(({ name }) => name.toLowerCase() === algorithm);
     if (hash === undefined) continue;

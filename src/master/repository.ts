@@ -19,8 +19,11 @@ export interface WholeSet {
   readonly isIncrement: boolean;
   readonly set: RepositorySet;
   readonly manifestFile: RepositoryFile;
-  readonly manifest: DuplicityManifest;
-  /** Those the manifest lists, from 1 to the last. */
+  /** Absent when it is encrypted. */
+  readonly manifest: DuplicityManifest | undefined;
+  /** Whether what its volumes hold is known only to who can decrypt them. */
+  readonly isEncrypted: boolean;
+  /** From 1 to the last that the manifest lists, or that is there when nobody here can read the manifest. */
   readonly volumes: readonly RepositoryFile[];
 }
 
@@ -49,13 +52,20 @@ export function setsAfter({ chains }: Repository, time: number): string[] {
 /**
  * Reads a set's manifest and finds its volumes.
  * @returns undefined while somebody may still be writing the set
- * @throws MirrorError REPOSITORY_INVALID, UNSUPPORTED
+ * @throws MirrorError REPOSITORY_INVALID
  */
 export function openSet(folder: string, set: RepositorySet, now: number): WholeSet | undefined {
   const name = formatSetName(set.id);
   const manifestFile = set.manifest;
   if (manifestFile === undefined) return undefined;
-  refuseEncrypted(name, [manifestFile, ...set.volumes]);
+  const isIncrement = set.id.kind === "increment";
+  const isEncrypted = manifestFile.wrapping === "gpg";
+  const others = set.signatures === undefined ? set.volumes : [set.signatures, ...set.volumes];
+  const odd = others.find((file) => (file.wrapping === "gpg") !== isEncrypted);
+  if (odd !== undefined)
+    refuse(name, `of its files ${manifestFile.name} and ${odd.name}, only one is encrypted`);
+  const whole = { name, isIncrement, set, manifestFile, isEncrypted };
+  if (isEncrypted) return { ...whole, manifest: undefined, volumes: everyVolume(name, set) };
   const bytes = readFileIfPresent(path.join(folder, manifestFile.name));
   if (bytes === undefined) return undefined;
   const manifest = parseWhole(bytes);
@@ -63,12 +73,11 @@ export function openSet(folder: string, set: RepositorySet, now: number): WholeS
     if (isSettled(folder, manifestFile, now)) refuse(name, "its manifest is not whole");
     return undefined;
   }
-  const volumes = findVolumes(name, manifest, set);
-  return { name, isIncrement: set.id.kind === "increment", set, manifestFile, manifest, volumes };
+  return { ...whole, manifest, volumes: findVolumes(name, manifest, set) };
 }
 
 /** Whether a file has not been written to for long enough to be what its writer wanted it to be. */
-export function isSettled(folder: string, file: RepositoryFile, now: number): boolean {
+function isSettled(folder: string, file: RepositoryFile, now: number): boolean {
   const identity = fileIdentity(path.join(folder, file.name));
   if (identity === undefined) return false;
   return now - Number(identity.mtimeNs / 1_000_000n) > SETTLED_MS;
@@ -111,16 +120,6 @@ function setsWithForks(chain: Chain): readonly RepositorySet[] {
   return [...setsOfChain(chain), ...chain.forked];
 }
 
-function refuseEncrypted(name: string, files: readonly RepositoryFile[]): void {
-  const encrypted = files.find((file) => file.wrapping === "gpg");
-  if (encrypted === undefined) return;
-  throw new MirrorError(
-    "UNSUPPORTED",
-    `repository: set ${name} is encrypted (${encrypted.name}): expected plain or gzip; ` +
-      "encrypted repositories come with a later release",
-  );
-}
-
 function parseWhole(bytes: Uint8Array): DuplicityManifest | undefined {
   try {
     return parseManifest(bytes);
@@ -142,6 +141,19 @@ function findVolumes(
     if (file === undefined) refuse(name, `volume ${number} is not there`);
     return file;
   });
+}
+
+/**
+ * duplicity writes the manifest last, so that all volumes are there when it is. That the last one is not missing can be
+ * seen by who decrypts the set, but only if its signatures, which name all files, are there too.
+ */
+function everyVolume(name: string, { volumes, signatures }: RepositorySet): RepositoryFile[] {
+  if (signatures === undefined) refuse(name, "its signature file is not there");
+  if (volumes.length === 0) refuse(name, "volume 1 is not there");
+  for (const [position, { number }] of volumes.entries()) {
+    if (number !== position + 1) refuse(name, `volume ${position + 1} is not there`);
+  }
+  return [...volumes];
 }
 
 function refuse(name: string, what: string): never {

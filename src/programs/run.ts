@@ -63,6 +63,8 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 /** Where programs come from, for the operator who misses one. */
 const PACKAGES = new Map([
   ["duplicity", "duplicity"],
+  ["gpg", "gpg"],
+  ["gpgconf", "gpgconf"],
   ["setpriv", "util-linux"],
   ["flock", "util-linux"],
   ["sync", "coreutils"],

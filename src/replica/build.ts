@@ -11,15 +11,13 @@ import { isMirrorError, MirrorError } from "../errors.js";
 import { SignatureBuilder } from "../librsync/signature.js";
 import type { Attributes, ContentsEntry, FileEntry, SpecialObject } from "../manifest/contents.js";
 import { digestSignature } from "../manifest/signature-digest.js";
-import type { SourcePool } from "../retrieve/source-pool.js";
-import { retrieveStripes } from "../retrieve/stripes.js";
 import type { Log, Progress } from "../runtime.js";
 import { type CheckStep, type PlanRules, USE_FIRST, USE_LAST } from "./plan.js";
 import { Base, Patch, StagedFile } from "./staged-file.js";
 import { STAGE } from "./staging.js";
-import { unwrapVolumes } from "./unwrap.js";
 import {
   beyondEnd,
+  byOrigin,
   type PlannedSet,
   stripesOf,
   type VolumeChunk,
@@ -31,7 +29,6 @@ export interface BuildOptions {
   readonly tree: ConfinedTree;
   readonly sets: readonly PlannedSet[];
   readonly rules: PlanRules;
-  readonly pool: SourcePool;
   readonly makeSpecial: (path: TreePath, object: SpecialObject) => Promise<void>;
   readonly log: Log;
   readonly stagedBytes: number;
@@ -42,14 +39,11 @@ export interface BuildOptions {
 /** Stages all that the sets' needed entries ask for; returns the files whose base was not what the delta expects. */
 export async function buildStage(options: BuildOptions): Promise<TreePath[]> {
   const builder = new Builder(options);
-  const items = stripesOf(workItems(options.sets), (item) => builder.queue(item));
-  const stripes = retrieveStripes({
-    pool: options.pool,
-    requests: items,
-    signal: options.signal,
-  });
   try {
-    for await (const chunk of unwrapVolumes(stripes, options.signal)) builder.feed(chunk);
+    for (const { origin, sets } of byOrigin(options.sets)) {
+      const requests = stripesOf(workItems(sets), (item) => builder.queue(item));
+      for await (const chunk of origin.read(requests, options.signal)) builder.feed(chunk);
+    }
     builder.finish();
   } finally {
     builder.close();

@@ -11,11 +11,13 @@ import { lineageOf } from "../manifest/lineage.js";
 import type { SourcePool } from "../retrieve/source-pool.js";
 import type { Runtime } from "../runtime.js";
 import { type Choice, chooseStrategy } from "./choose.js";
+import { Decryptor } from "./decryptor.js";
 import { estimateFetch } from "./estimate.js";
 import { checkGuards } from "./guards.js";
 import { readJournal } from "./journal.js";
 import { readLedger } from "./ledger-copy.js";
 import { type MadePlan, makePlan, type PlanOptions } from "./make-plan.js";
+import { openSets } from "./open-sets.js";
 import { type OpenedTree, openTree } from "./open-tree.js";
 import { ownerPolicy } from "./owners.js";
 import { EVERY_PAGE, pagesBelow } from "./page-choice.js";
@@ -26,10 +28,10 @@ import { isNewest, type Position } from "./position.js";
 import { checkProtected } from "./protected.js";
 import { build, commitStage, obeyJournal, planJournal, plannedSets } from "./replay.js";
 import { type FileCounts, PhaseMeter, reportPosition, type SyncReport } from "./report.js";
+import type { SetPlace } from "./sets.js";
 import { SourceShelf } from "./sources.js";
 import { closeStaging, rootMtime, WORK } from "./staging.js";
 import { type StateFiles, stateFiles } from "./state-files.js";
-import { TableStore } from "./table-store.js";
 import { readTrustState, type TrustState, writeTrustState } from "./trusted-head.js";
 import { readKeys } from "./trusted-keys.js";
 
@@ -61,27 +63,39 @@ export async function runCycle(options: SyncOptions): Promise<SyncReport> {
   const { config, runtime } = options;
   const files = stateFiles(config.stateDirectory);
   const shelf = new SourceShelf(config, runtime);
+  const decryptor = new Decryptor(config, files.spill, runtime.log);
   try {
-    const cycle = new Cycle(options, files, shelf);
+    const cycle = new Cycle(options, { files, shelf, decryptor });
     return await cycle.run();
   } finally {
+    await decryptor.close();
     await shelf.close();
     removeFolder(files.spill);
   }
+}
+
+/** What a cycle works with. */
+interface Tools {
+  readonly files: StateFiles;
+  readonly shelf: SourceShelf;
+  readonly decryptor: Decryptor;
 }
 
 class Cycle {
   readonly #options: SyncOptions;
   readonly #files: StateFiles;
   readonly #shelf: SourceShelf;
+  readonly #decryptor: Decryptor;
   readonly #meter: PhaseMeter;
   readonly #rules: PlanRules;
 
-  constructor(options: SyncOptions, files: StateFiles, shelf: SourceShelf) {
+  constructor(options: SyncOptions, tools: Tools) {
     const { config, runtime } = options;
+    const { files, shelf, decryptor } = tools;
     this.#options = options;
     this.#files = files;
     this.#shelf = shelf;
+    this.#decryptor = decryptor;
     this.#meter = new PhaseMeter(runtime.clock, () => shelf.traffic());
     const isProtected = pathMatcher(config.delete.protect);
     const isIncluded = pathFilter(config.include, config.exclude);
@@ -193,8 +207,8 @@ class Cycle {
     const { tree } = opened;
     removeFolder(this.#files.spill);
     makeFolder(this.#files.spill, 0o700);
-    const { session } = head;
-    const tables = new TableStore({ pool, session, spillFolder: this.#files.spill });
+    const tools = { pool, decryptor: this.#decryptor, workFolder: this.#files.spill };
+    const { tables, place } = openSets(head, tools);
     const { log } = runtime;
     const rules = this.#rules;
     const places = includedPlaces(config.include);
@@ -205,10 +219,9 @@ class Cycle {
     const free = freeSpace(tree.root);
     checkProtected(tree, plan.replaced, rules.isProtected);
     checkGuards(config, { plan, entryCount, free, forcePurge: forcePurge === true });
-    if (dryRun === true) return await this.#reportPlan(work, made, planning);
-    const { chain } = head.newest;
+    if (dryRun === true) return await this.#reportPlan(work, made, { planning, place });
     const rootTime = position?.tree.mtime ?? rootMtime(tree);
-    const replay = { made, planning, pool, session, chain, rootTime, runtime, signal };
+    const replay = { made, planning, place, rootTime, runtime, signal };
     const history = await this.#build(replay);
     const after = planJournal(replay, history, this.#target(work, made));
     await this.#meter.run("commit", undefined, () =>
@@ -218,9 +231,12 @@ class Cycle {
     return this.#report(work, made, { mended, after: after.position });
   }
 
-  async #reportPlan(work: Update, made: MadePlan, planning: PlanOptions): Promise<SyncReport> {
-    const { session, newest } = work.head;
-    const sets = await plannedSets(made, planning, { session, chain: newest.chain });
+  async #reportPlan(
+    work: Update,
+    made: MadePlan,
+    { planning, place }: { readonly planning: PlanOptions; readonly place: SetPlace },
+  ): Promise<SyncReport> {
+    const sets = await plannedSets(made, planning, place);
     const report = this.#report(work, made, { mended: 0, after: work.position });
     return { ...report, estimate: estimateFetch(sets) };
   }

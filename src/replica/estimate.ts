@@ -13,8 +13,10 @@ export function estimateFetch(sets: readonly PlannedSet[]): Estimate {
   let bytes = 0;
   for (const { file, stripe } of stripesOf(workItems(sets), () => undefined)) {
     const { k } = file.shape;
+    const coded = file.file.stripes[stripe];
+    if (coded === undefined) continue; // fetched already, to be decrypted
     stripes++;
-    bytes += k * blockSize(file.file.stripes[stripe]?.storedSizeBytes ?? 0, k);
+    bytes += k * blockSize(coded.storedSizeBytes, k);
   }
   return { stripes, bytes };
 }

@@ -7,7 +7,6 @@ import { MirrorError } from "../errors.js";
 import type { SpecialObject } from "../manifest/contents.js";
 import { makeDevice, makeFifo } from "../programs/special-files.js";
 import { syncFileSystem } from "../programs/sync.js";
-import type { SourcePool } from "../retrieve/source-pool.js";
 import type { Runtime } from "../runtime.js";
 import { buildStage, checkFiles } from "./build.js";
 import { commit } from "./commit.js";
@@ -15,7 +14,7 @@ import { type Journal, writeJournal } from "./journal.js";
 import { lookUp } from "./local-tree.js";
 import { type MadePlan, makeHistoryPlan, type PlanOptions } from "./make-plan.js";
 import { type Position, type TreeIdentity, writePosition } from "./position.js";
-import { plannedSet } from "./sets.js";
+import { plannedSet, type SetPlace } from "./sets.js";
 import { closeStaging, openStaging } from "./staging.js";
 import type { StateFiles } from "./state-files.js";
 import { journalStep, touchedDirectories } from "./touched.js";
@@ -24,9 +23,7 @@ import type { PlannedSet } from "./work.js";
 export interface ReplayOptions {
   readonly made: MadePlan;
   readonly planning: PlanOptions;
-  readonly pool: SourcePool;
-  readonly session: string;
-  readonly chain: number;
+  readonly place: SetPlace;
   /** The time of the tree's root before the cycle, whole seconds. */
   readonly rootTime: number;
   readonly runtime: Runtime;
@@ -124,28 +121,27 @@ export async function obeyJournal(
 export async function plannedSets(
   { lines, plan }: MadePlan,
   { tables, signal }: PlanOptions,
-  place: { readonly session: string; readonly chain: number },
+  place: SetPlace,
 ): Promise<PlannedSet[]> {
   const sets: PlannedSet[] = [];
   for (const [number, line] of lines.entries()) {
     const uses = plan.uses[number];
     if (uses === undefined || uses.isEmpty) continue;
     await tables.prepare(line, "volumes", () => true, signal);
-    sets.push(plannedSet({ line, uses, tables, ...place }));
+    sets.push(plannedSet({ line, uses, tables, place }));
   }
   return sets;
 }
 
 async function stage(
-  { planning, pool, session, chain, runtime, signal }: ReplayOptions,
+  { planning, place, runtime, signal }: ReplayOptions,
   made: MadePlan,
 ): Promise<readonly TreePath[]> {
   const { tree, rules } = planning;
   return await buildStage({
     tree,
-    sets: await plannedSets(made, planning, { session, chain }),
+    sets: await plannedSets(made, planning, place),
     rules,
-    pool,
     makeSpecial: (path, object) => makeSpecial(tree, path, object, signal),
     stagedBytes: made.plan.counts.stagedBytes,
     log: runtime.log,

@@ -10,7 +10,7 @@ import type { LedgerLine } from "../manifest/ledger.js";
 import type { LocatedFile } from "../retrieve/stripes.js";
 import type { EntryUses } from "./plan.js";
 import type { TableStore } from "./table-store.js";
-import type { PlannedSet } from "./work.js";
+import type { PlannedSet, VolumeOrigin } from "./work.js";
 
 /**
  * A set's entries, from the pages of its contents that the store holds; may be asked for again.
@@ -34,15 +34,32 @@ export function* entriesOf(line: LedgerLine, tables: TableStore): Generator<Cont
   }
 }
 
+/** A set's files of a table that the store holds, in their order. */
+export function* filesOf(
+  line: LedgerLine,
+  name: "volumes" | "records",
+  tables: TableStore,
+): Generator<CodedFile> {
+  for (const page of tables.pages(line, name)) yield* decodeFileTable(page, line.shape);
+}
+
+/** Where the sets of a lineage lie. */
+export interface SetPlace {
+  readonly session: string;
+  readonly chain: number;
+  readonly originOf: (line: LedgerLine) => VolumeOrigin;
+}
+
 /** Joins a line with what a plan makes of it. */
 export function plannedSet(options: {
   readonly line: LedgerLine;
   readonly uses: EntryUses;
   readonly tables: TableStore;
-  readonly session: string;
-  readonly chain: number;
+  readonly place: SetPlace;
 }): PlannedSet {
-  const { line, uses, tables, session, chain } = options;
+  const { line, uses, tables, place } = options;
+  const { session, chain } = place;
+  const origin = place.originOf(line);
   const volumes = new VolumeTable(line, tables);
   // Building and fetching ask at different places, and compare by identity what they were given.
   const located = new Map<number, LocatedFile>();
@@ -53,11 +70,12 @@ export function plannedSet(options: {
       const known = located.get(number);
       if (known !== undefined) return known;
       const file = volumes.find(number);
-      const found: LocatedFile = { session, chain, shape: line.shape, stream: "volumes", file };
+      const found = origin.locate({ session, chain, shape: line.shape, stream: "volumes", file });
       located.set(number, found);
       located.delete(number - LOCATED_MAX);
       return found;
     },
+    origin,
   };
 }
 

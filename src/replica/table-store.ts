@@ -16,6 +16,15 @@ export interface TableStoreOptions {
   readonly session: string;
   /** An empty folder for pages that memory should not hold. */
   readonly spillFolder: string;
+  /**
+   * The pages of the contents of an encrypted set, unpacked; the tables of its files are in `tables`.
+   * @throws MirrorError CONFIG_INVALID, DECRYPTION_FAILED, FORMAT_INVALID
+   */
+  readonly describe: (
+    line: LedgerLine,
+    tables: TableStore,
+    signal: AbortSignal,
+  ) => AsyncIterable<Uint8Array>;
 }
 
 export type TableName = "volumes" | "records" | "contents";
@@ -24,6 +33,8 @@ export class TableStore {
   readonly #options: TableStoreOptions;
   /** Unpacked pages by table path and number; `undefined` when spilled. */
   readonly #pages = new Map<string, Uint8Array | undefined>();
+  /** Contents made here: how many pages, by table path. */
+  readonly #described = new Map<string, number>();
   #heldBytes = 0;
 
   constructor(options: TableStoreOptions) {
@@ -42,6 +53,10 @@ export class TableStore {
   ): Promise<void> {
     const table = line[name];
     const path = tablePath(name, this.#options.session, line.set);
+    if (table === undefined) {
+      await this.#describe(line, path, signal);
+      return;
+    }
     if (table.kind === "inline") {
       const key = pageKey(path, 0);
       if (!this.#pages.has(key)) this.#keep(key, await unpackPage(table.bytes));
@@ -66,9 +81,8 @@ export class TableStore {
 
   /** The unpacked pages of a table that are here, in order. */
   *pages(line: LedgerLine, name: TableName): Generator<Uint8Array> {
-    const table = line[name];
-    const count = table.kind === "inline" ? 1 : table.pages.length;
     const path = tablePath(name, this.#options.session, line.set);
+    const count = this.#pageCount(line[name], path);
     for (let number = 0; number < count; number++) {
       const page = this.#page(path, number);
       if (page !== undefined) yield page;
@@ -89,6 +103,25 @@ export class TableStore {
     const key = pageKey(path, number);
     if (!this.#pages.has(key)) return undefined;
     return this.#pages.get(key) ?? readFileIfPresent(this.#spillFile(key));
+  }
+
+  #pageCount(table: Table | undefined, path: string): number {
+    if (table === undefined) return this.#described.get(path) ?? 0;
+    return table.kind === "inline" ? 1 : table.pages.length;
+  }
+
+  /** Contents that are not published are made here, from the set itself. */
+  async #describe(line: LedgerLine, path: string, signal: AbortSignal): Promise<void> {
+    if (this.#described.has(path)) return;
+    for (const name of ["volumes", "records"] as const) {
+      await this.prepare(line, name, () => true, signal);
+    }
+    let count = 0;
+    for await (const page of this.#options.describe(line, this, signal)) {
+      this.#keep(pageKey(path, count), page);
+      count += 1;
+    }
+    this.#described.set(path, count);
   }
 
   async #fetch(path: string, run: readonly LocatedPage[], signal: AbortSignal): Promise<void> {

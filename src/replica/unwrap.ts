@@ -3,11 +3,20 @@
 import { gunzip } from "../disk/gunzip.js";
 import { MirrorError } from "../errors.js";
 import { STRIPE_SIZE_BYTES } from "../limits.js";
-import type { LocatedFile, RetrievedStripe } from "../retrieve/stripes.js";
-import type { VolumeChunk } from "./work.js";
+import type { SourcePool } from "../retrieve/source-pool.js";
+import { type LocatedFile, type RetrievedStripe, retrieveStripes } from "../retrieve/stripes.js";
+import type { VolumeChunk, VolumeOrigin } from "./work.js";
+
+/** Volumes that are published as duplicity wrote them, for everybody to read. */
+export function publishedVolumes(pool: SourcePool): VolumeOrigin {
+  return {
+    locate: (volume) => volume,
+    read: (requests, signal) => unwrapVolumes(retrieveStripes({ pool, requests, signal }), signal),
+  };
+}
 
 /** A plain volume's stripes stand where they stand; a gzip'd volume is read from its beginning. */
-export async function* unwrapVolumes(
+async function* unwrapVolumes(
   stripes: AsyncGenerator<RetrievedStripe>,
   signal: AbortSignal,
 ): AsyncGenerator<VolumeChunk> {
@@ -42,8 +51,8 @@ async function* unwrapVolume(
     }
     case "gpg":
       throw new MirrorError(
-        "UNSUPPORTED",
-        `${file.file.name}: encrypted volumes are published, but replaying them comes with a later release`,
+        "DOCUMENT_INVALID",
+        `${file.file.name} is encrypted, but contents of its set are published`,
       );
   }
 }

@@ -16,8 +16,20 @@ export interface PlannedSet {
   readonly uses: EntryUses;
   /** The set's entries in index order; may be asked for again. */
   readonly entries: () => Iterable<ContentsEntry>;
-  /** @throws MirrorError DOCUMENT_INVALID when the set has no such volume */
+  /** A volume as it lies at `origin`. @throws MirrorError DOCUMENT_INVALID when the set has no such volume */
   readonly volume: (number: number) => LocatedFile;
+  readonly origin: VolumeOrigin;
+}
+
+/** Where the unwrapped bytes of volumes come from. */
+export interface VolumeOrigin {
+  /** A published volume as it lies here. */
+  locate(volume: LocatedFile): LocatedFile;
+  /**
+   * The bytes of these stripes, in this order, unwrapped; of a wrapped volume all of them. A stripe is given only after
+   * one more was asked for: until then not all is known that is wanted of it.
+   */
+  read(requests: Iterable<StripeRequest>, signal: AbortSignal): AsyncGenerator<VolumeChunk>;
 }
 
 /** One needed entry and how much of its data has been taken. */
@@ -68,7 +80,7 @@ export class WorkItem {
       for (let piece = 0; piece < run.pieceCount; piece++) {
         const start = run.offset + piece * run.strideBytes;
         const last = Math.floor((start + run.pieceSizeBytes - 1) / STRIPE_SIZE_BYTES);
-        if (last >= file.file.stripes.length) throw beyondEnd(this.entry);
+        if (last >= stripeCount(file.file.sizeBytes)) throw beyondEnd(this.entry);
         for (let stripe = Math.floor(start / STRIPE_SIZE_BYTES); stripe <= last; stripe++) {
           yield { file, stripe };
         }
@@ -98,6 +110,19 @@ export interface VolumeChunk {
   readonly file: LocatedFile;
   readonly offset: number;
   readonly bytes: Uint8Array;
+}
+
+/** Sets that follow each other and come from the same place are read as one. */
+export function* byOrigin(
+  sets: readonly PlannedSet[],
+): Generator<{ readonly origin: VolumeOrigin; readonly sets: readonly PlannedSet[] }> {
+  let same: PlannedSet[] = [];
+  for (const [at, set] of sets.entries()) {
+    same.push(set);
+    if (sets[at + 1]?.origin === set.origin) continue;
+    yield { origin: set.origin, sets: same };
+    same = [];
+  }
 }
 
 /** The needed entries of all sets: oldest set first, each in index order. */
@@ -130,7 +155,8 @@ export function* stripesOf(
   }
 }
 
-function* everyStripe(file: LocatedFile): Generator<StripeRequest> {
+/** Of a published file, in order. */
+export function* everyStripe(file: LocatedFile): Generator<StripeRequest> {
   const count = stripeCount(file.file.sizeBytes);
   for (let stripe = 0; stripe < count; stripe++) yield { file, stripe };
 }

@@ -54,6 +54,10 @@ describe("samples", () => {
         tree: "/srv/mirror/pub",
         stateDirectory: "/var/lib/dupmirror/pub",
         trust: { keyFile: "/etc/dupmirror/pub.pub" },
+        decryption: {
+          passphraseFile: "/etc/dupmirror/pub.passphrase",
+          gnupgHome: "/var/lib/dupmirror/gnupg",
+        },
         sources: [
           { url: "http://master.example:8873/pub" },
           { url: "file:///net/other/pub" },
