@@ -159,7 +159,7 @@ function toMirror(fields: MirrorFields): MasterMirror {
     ...same,
     name: name ?? path.basename(fields.tree),
     repository: repository ?? path.join(fields.stateDirectory, "repository"),
-    hostMargin: hostMargin ?? Math.min(1, fields.shares.n - fields.shares.k),
+    hostMargin: hostMargin ?? Math.floor((fields.shares.n - fields.shares.k) / 2),
     watchDelayMs: watchDelay,
     headLifetimeMs: headLifetime,
     duplicity: {

@@ -29,8 +29,14 @@ describe("loadMasterConfig", () => {
     });
   });
 
-  it("wants no margin where there is no parity", () => {
-    expect(mirror("shares: { k: 3, n: 3 }").hostMargin).toBe(0);
+  it.each([
+    ["shares: { k: 3, n: 3 }", 0],
+    ["shares: { k: 2, n: 3 }", 0],
+    ["shares: { k: 4, n: 6 }", 1],
+    ["shares: { k: 4, n: 7 }", 1],
+    ["shares: { k: 8, n: 12 }", 2],
+  ])("lets half of the spare shares be away while a head is published: %s", (shares, margin) => {
+    expect(mirror(shares).hostMargin).toBe(margin);
   });
 
   it.each([
