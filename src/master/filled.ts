@@ -5,9 +5,19 @@
  */
 import path from "node:path";
 import { makeFolder, replaceFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
+import { fileIdentity, readFileIfPresent } from "../disk/files.js";
 import { isMirrorError } from "../errors.js";
 import { formatHead, type Head, parseHead } from "../manifest/head.js";
+
+/** Whether this master ever wrote to the host. */
+export function isKnown(stateDirectory: string, host: string): boolean {
+  return fileIdentity(filledPath(stateDirectory, host)) !== undefined;
+}
+
+/** From now on the host is known, though nothing is known of what it holds. */
+export function beginFilling(stateDirectory: string, host: string): void {
+  writeRecord(filledPath(stateDirectory, host), new Uint8Array());
+}
 
 export function readFilled(stateDirectory: string, host: string): Head | undefined {
   const bytes = readFileIfPresent(filledPath(stateDirectory, host));
@@ -21,9 +31,12 @@ export function readFilled(stateDirectory: string, host: string): Head | undefin
 }
 
 export function writeFilled(stateDirectory: string, host: string, target: Head): void {
-  const file = filledPath(stateDirectory, host);
+  writeRecord(filledPath(stateDirectory, host), formatHead({ ...target, sources: [] }));
+}
+
+function writeRecord(file: string, bytes: Uint8Array): void {
   makeFolder(path.dirname(file));
-  replaceFile(file, formatHead({ ...target, sources: [] }));
+  replaceFile(file, bytes);
 }
 
 function filledPath(stateDirectory: string, host: string): string {

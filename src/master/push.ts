@@ -10,7 +10,7 @@ import type { LedgerLine } from "../manifest/ledger.js";
 import { HEAD_PATH, ledgerPath, packPath, type Stream, tablePath } from "../manifest/paths.js";
 import { openNote } from "../manifest/signed-note.js";
 import type { Host } from "../store/host.js";
-import { readFilled, writeFilled } from "./filled.js";
+import { beginFilling, isKnown, readFilled, writeFilled } from "./filled.js";
 import { findMissing, type MissingLines } from "./held.js";
 import type { Publication } from "./publication.js";
 import { FIRST_PACKS, type PackEnd, type PackEnds, readEnds } from "./stream-end.js";
@@ -35,7 +35,7 @@ export async function fillHost(
   options: PushOptions,
 ): Promise<void> {
   const { publication, stateDirectory, signal } = options;
-  await verifyReachable(host);
+  await reach(host, stateDirectory);
   const held = readFilled(stateDirectory, host.name) ?? (await readHostHead(host, options));
   const isWhole = held !== undefined && (await hasNewestPacks({ host, shares }, held, options));
   const all = findMissing(publication.chains, target, isWhole ? held : undefined);
@@ -94,11 +94,19 @@ class Copier {
 
 const PIECE_BYTES = 4 * 1024 * 1024;
 
-/** A host whose own folder is not there is a mount that is missing: nothing must be written below it. */
-async function verifyReachable(host: Host): Promise<void> {
-  if ((await host.size(".")) !== undefined) return;
-  const what = "its folder is not there: mount it, or make it if the host is new";
-  throw new MirrorError("SOURCE_UNREACHABLE", `host ${host.name}: ${what}`);
+/**
+ * The folder of a new host is made. That of a host we wrote to before is a mount that is missing when it is not there:
+ * nothing must be written below it.
+ */
+async function reach(host: Host, stateDirectory: string): Promise<void> {
+  if (!isKnown(stateDirectory, host.name)) {
+    await host.make();
+    beginFilling(stateDirectory, host.name);
+  } else if ((await host.size(".")) === undefined) {
+    const what =
+      "its folder is not there any more: mount it, or make it if the host is another one";
+    throw new MirrorError("SOURCE_UNREACHABLE", `host ${host.name}: ${what}`);
+  }
 }
 
 /** The host's head when it is one that we signed; any other says nothing of what the host holds. */

@@ -23,6 +23,10 @@ export class FileHost implements Host {
     this.#folder = options.folder;
   }
 
+  make(): Promise<void> {
+    return promised(() => makeFolder(this.#folder));
+  }
+
   size(file: string): Promise<number | undefined> {
     return promised(() => fileIdentity(this.#locate(file))?.sizeBytes);
   }

@@ -7,6 +7,8 @@ import type { ByteRange } from "./source.js";
  */
 export interface Host {
   readonly name: string;
+  /** Makes the place that the host's files lie in, and what is above it, as needed. */
+  make(): Promise<void>;
   /** `undefined` when there is no such file. */
   size(path: string): Promise<number | undefined>;
   /** Writes `bytes` at `offset`, making the file and its folders as needed. */

@@ -7,9 +7,12 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
 } from "node:fs";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { MasterMirror } from "../../src/config/master.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder, lastingFolder, removeFolder } from "../support/temporary.js";
 import { checkPublication, readHead } from "./support/check-publication.js";
@@ -35,12 +38,15 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
   }
 
   /** A master with a host for each of three shares, whose repository has only the full set at first. */
-  function makeHosted(): HostedBench {
+  function makeHosted(change: Partial<MasterMirror> = {}): HostedBench {
     const folder = fastTemporaryFolder();
     copyRepository(made, folder);
     const hosts = makeHosts(folder, 3);
     const { duplicity } = makeBench(folder).config;
-    const bench = makeBench(folder, { hosts, duplicity: { ...duplicity, engine: "external" } });
+    const bench = makeBench(folder, {
+      ...{ hosts, duplicity: { ...duplicity, engine: "external" } },
+      ...change,
+    });
     const { repository } = bench.config;
     keepSets(repository, 1);
     const folderOf = (share: number): string => path.join(folder, `host-${share}`);
@@ -87,22 +93,22 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
   it("goes on without a host that is not there, and catches it up when it is", async () => {
     const bench = makeHosted();
     const [, , lost] = bench.folders;
-    await makeFewer(bench).publish();
+    await bench.publish();
     renameSync(lost, `${lost}.gone`);
     bench.addSets();
-    const without = await makeFewer(bench).publish();
+    const without = await bench.publish();
     expect(without.hosts.map(({ state }) => state)).toEqual(["current", "current", "behind"]);
     expect(existsSync(lost)).toBe(false);
     expect(readHead(`${lost}.gone`).generation).toBe(1);
     renameSync(`${lost}.gone`, lost);
-    const again = await makeFewer(bench).publish();
+    const again = await bench.publish();
     expect(again).toMatchObject({ published: "nothing", sets: [], generation: 2 });
     expect(again.hosts.map(({ state }) => state)).toEqual(["current", "current", "current"]);
     expect((await check(bench, [lost, bench.folders[0]], [0, 2])).lineage).toHaveLength(3);
   });
 
   it("publishes no head that too few hosts could serve, and loses nothing by it", async () => {
-    const bench = makeHosted();
+    const bench = makeHosted({ hostMargin: 1 });
     const [, , lost] = bench.folders;
     await bench.publish();
     renameSync(lost, `${lost}.gone`);
@@ -120,6 +126,33 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     expect((await check(bench, bench.folders)).lineage).toHaveLength(3);
   });
 
+  it("makes the folder of a host that is new, with those above it", async () => {
+    const bench = makeHosted();
+    const [first, second] = bench.folders;
+    const place = path.join(first, "..", "mnt", "new");
+    const moved = { name: "new", url: pathToFileURL(place).href, shares: [2] };
+    const hosts = [...bench.config.hosts.slice(0, 2), moved];
+    const report = await bench.publish({ config: { ...bench.config, hosts } });
+    expect(report.hosts.map(({ state }) => state)).toEqual(["current", "current", "current"]);
+    expect((await check(bench, [first, second, place])).lineage).toHaveLength(1);
+  });
+
+  it("takes the folder of a host that it once wrote to for a mount that is missing", async () => {
+    const bench = makeHosted();
+    const [, , lost] = bench.folders;
+    rmSync(lost, { recursive: true });
+    writeFileSync(lost, "no folder can be made here");
+    const refused = await bench.publish();
+    expect(refused.hosts[2]).toMatchObject({ state: "behind" });
+    rmSync(lost);
+    const made = await bench.publish();
+    expect(made.hosts[2]).toMatchObject({ state: "current" });
+    rmSync(lost, { recursive: true });
+    const again = await bench.publish();
+    expect(again.hosts[2]?.error).toContain("its folder is not there any more: mount it");
+    expect(existsSync(lost)).toBe(false);
+  });
+
   it("fills a host that was emptied, and one whose packs were cut, anew", async () => {
     const bench = makeHosted();
     const [emptied, cut, third] = bench.folders;
@@ -132,12 +165,6 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     expect((await check(bench, [emptied, cut], [0, 1])).lineage).toHaveLength(1);
     expect((await check(bench, [cut, third], [1, 2])).lineage).toHaveLength(1);
   });
-
-  /** The same master, content with k shares at hosts. */
-  function makeFewer(bench: Bench): Bench {
-    const config = { ...bench.config, hostMargin: 0 };
-    return { ...bench, publish: () => bench.publish({ config }) };
-  }
 });
 
 /** Which file of its volumes a host wrote last, and when. */

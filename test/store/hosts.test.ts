@@ -21,6 +21,18 @@ describe("a host that is a folder", () => {
     expect(await host.size(PACK)).toBe(12);
   });
 
+  it("is made with the folders above it, and stays as it is when it is there", async () => {
+    const folder = path.join(temporaryFolder(), "mnt", "host");
+    const host = openHost({ name: "a", url: pathToFileURL(folder).href });
+    expect(await host.size(".")).toBeUndefined();
+
+    await host.make();
+    await host.write("head", 0, Buffer.from("a head"));
+    await host.make();
+
+    expect(await host.size("head")).toBe(6);
+  });
+
   it("is not changed by the same write again", async () => {
     const { host, folder } = folderHost();
     await host.write(PACK, 0, Buffer.from("first second"));

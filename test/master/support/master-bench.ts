@@ -85,7 +85,7 @@ function makeConfig(folder: string, change: Partial<MasterMirror>): MasterMirror
     watch: false,
     watchDelayMs: 100,
     hosts: [],
-    hostMargin: 1,
+    hostMargin: 0,
     guard: { maxShrinkPercent: 50 },
     headLifetimeMs: 7 * 86_400_000,
     retain: { chains: 2, graceMs: 86_400_000 },
