@@ -65,6 +65,7 @@ export class TestReplica {
     mkdirSync(this.state, { recursive: true });
     writeFileSync(path.join(folder, "key"), `${KEYS.verifierKey}\n`);
     const sources = publications.map((one) => pathToFileURL(one.folder).href);
+    if (sources.length === 0) sources.push(pathToFileURL(path.join(folder, "nowhere")).href);
     const settings = {
       mirrors: [
         {

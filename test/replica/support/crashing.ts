@@ -40,10 +40,9 @@ export const cutter = new Cutter();
 
 /** A module of which every function that `names` names is a step. */
 export function cuttable<T extends object>(module: T, names: readonly string[]): T {
-  const watched = Object.entries(module).map(([name, value]: [string, unknown]) => {
-    return [name, names.includes(name) ? watch(value) : value];
-  });
-  return { ...module, ...Object.fromEntries(watched) };
+  const steps: Record<string, unknown> = {};
+  for (const name of names) steps[name] = watch(Reflect.get(module, name));
+  return { ...module, ...steps };
 }
 
 /** Makes a step of every method that changes the tree by itself; the others are made of these. */
