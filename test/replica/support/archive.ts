@@ -39,7 +39,7 @@ export function archiveSet(
 }
 
 /** A librsync delta from `old` to `wanted`: what they begin and end with alike is copied. */
-export function makeDelta(old: Uint8Array, wanted: Uint8Array): Uint8Array {
+function makeDelta(old: Uint8Array, wanted: Uint8Array): Uint8Array {
   const most = Math.min(old.length, wanted.length);
   let head = 0;
   while (head < most && old[head] === wanted[head]) head++;

@@ -86,7 +86,7 @@ export function writeModel(root: string, objects: Model): void {
   }
 }
 
-export function hostPath(root: string, path: string): Buffer {
+function hostPath(root: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(root), Buffer.from(path === "" ? "" : `/${path}`, "latin1")]);
 }
 

@@ -14,7 +14,7 @@ import { testRuntime } from "./bench.js";
 
 const LIMITS = { connectMs: 5000, idleMs: 5000, totalMs: 5000, lowSpeedBytesPerSecond: 0 };
 
-export function fileSource(folder: string): FileSource {
+function fileSource(folder: string): FileSource {
   return new FileSource({ name: folder, url: `file://${folder}`, folder, limits: LIMITS });
 }
 
