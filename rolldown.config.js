@@ -5,7 +5,8 @@
 import { defineConfig } from "rolldown";
 
 export default defineConfig({
-  input: { main: "src/cli/main.ts" },
+  // The thread of a large build is a program of its own; whoever starts it looks beside itself.
+  input: { main: "src/cli/main.ts", "build-worker": "src/replica/build-worker.ts" },
   platform: "node",
   // An addon cannot be bundled. The others read files of their own, or serve daemons only, which start once.
   external: [

@@ -221,7 +221,8 @@ class Cycle {
     checkGuards(config, { plan, entryCount, free, forcePurge: forcePurge === true });
     if (dryRun === true) return await this.#reportPlan(work, made, { planning, place });
     const rootTime = position?.tree.mtime ?? rootMtime(tree);
-    const replay = { made, planning, place, rootTime, runtime, signal };
+    const { owners } = config;
+    const replay = { made, planning, place, owners, rootTime, runtime, signal };
     const history = await this.#build(replay);
     const after = planJournal(replay, history, this.#target(work, made));
     await this.#meter.run("commit", undefined, () =>

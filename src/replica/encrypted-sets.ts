@@ -9,7 +9,7 @@ import { makeFolder, removeFile, writeAt } from "../disk/durable.js";
 import { fileIdentity, readRange, streamFile } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import { stripeSize } from "../erasure/stripe.js";
-import { MirrorError } from "../errors.js";
+import { isMirrorError, MirrorError } from "../errors.js";
 import { STRIPE_SIZE_BYTES } from "../limits.js";
 import { cutPages } from "../manifest/contents-pages.js";
 import { describeSet } from "../manifest/describe-set.js";
@@ -43,7 +43,8 @@ export class EncryptedSets implements VolumeOrigin {
 
   /**
    * Fetches and decrypts a set, and gives the pages of its contents. A page may be used only when all have come.
-   * @throws MirrorError CONFIG_INVALID, DECRYPTION_FAILED, FORMAT_INVALID, SHARES_TOO_FEW, DISK_SPACE
+   * @throws MirrorError CONFIG_INVALID, DECRYPTION_FAILED, SHARES_TOO_FEW, DISK_SPACE; FORMAT_INVALID when the set is
+   * no whole one
    */
   async *describe(
     line: LedgerLine,
@@ -58,7 +59,12 @@ export class EncryptedSets implements VolumeOrigin {
       signatures: this.#readSignatures(line, tables, signal),
       isIncrement: line.set.kind === "increment",
     });
-    for await (const page of cutPages(entries)) yield page.bytes;
+    try {
+      for await (const page of cutPages(entries)) yield page.bytes;
+    } catch (error) {
+      if (!isMirrorError(error, "FORMAT_INVALID", "PATH_REFUSED", "UNSUPPORTED")) throw error;
+      throw new MirrorError(error.code, `set ${name}: ${error.message}`, { cause: error });
+    }
   }
 
   /** What lies in the folder is plain, and no share has a stripe of it. */

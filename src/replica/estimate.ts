@@ -1,6 +1,6 @@
 /** What obeying a plan will fetch. */
 import { blockSize } from "../erasure/codec.js";
-import { type PlannedSet, stripesOf, workItems } from "./work.js";
+import { type PlannedSet, stripesOf } from "./work.js";
 
 export interface Estimate {
   readonly stripes: number;
@@ -11,7 +11,9 @@ export interface Estimate {
 export function estimateFetch(sets: readonly PlannedSet[]): Estimate {
   let stripes = 0;
   let bytes = 0;
-  for (const { file, stripe } of stripesOf(workItems(sets), () => undefined)) {
+  const numbered = sets.map((set, number) => ({ number, set }));
+  const listener = { page: () => undefined, volume: () => undefined };
+  for (const { file, stripe } of stripesOf(numbered, listener)) {
     const { k } = file.shape;
     const coded = file.file.stripes[stripe];
     if (coded === undefined) continue; // fetched already, to be decrypted

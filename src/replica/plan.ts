@@ -182,6 +182,13 @@ export class EntryUses {
     return this.#flags[ordinal] ?? 0;
   }
 
+  /** Those of the entries from `first` up to, not including, `end`. */
+  slice(first: number, end: number): Uint8Array {
+    const uses = new Uint8Array(end - first);
+    uses.set(this.#flags.subarray(first, end));
+    return uses;
+  }
+
   get isEmpty(): boolean {
     return !this.#flags.some((flags) => flags !== 0);
   }

@@ -1,5 +1,6 @@
 /** Obeys a plan: builds what is new, commits it, moves the position. */
 import { ROOT, type TreePath } from "../bytes/tree-path.js";
+import type { ReplicaMirror } from "../config/replica.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { removeFile } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
@@ -8,7 +9,8 @@ import type { SpecialObject } from "../manifest/contents.js";
 import { makeDevice, makeFifo } from "../programs/special-files.js";
 import { syncFileSystem } from "../programs/sync.js";
 import type { Runtime } from "../runtime.js";
-import { buildStage, checkFiles } from "./build.js";
+import { buildStage } from "./build.js";
+import { checkFiles } from "./check-files.js";
 import { commit } from "./commit.js";
 import { type Journal, writeJournal } from "./journal.js";
 import { lookUp } from "./local-tree.js";
@@ -24,6 +26,7 @@ export interface ReplayOptions {
   readonly made: MadePlan;
   readonly planning: PlanOptions;
   readonly place: SetPlace;
+  readonly owners: ReplicaMirror["owners"];
   /** The time of the tree's root before the cycle, whole seconds. */
   readonly rootTime: number;
   readonly runtime: Runtime;
@@ -134,16 +137,16 @@ export async function plannedSets(
 }
 
 async function stage(
-  { planning, place, runtime, signal }: ReplayOptions,
+  { planning, place, owners, runtime, signal }: ReplayOptions,
   made: MadePlan,
 ): Promise<readonly TreePath[]> {
-  const { tree, rules } = planning;
+  const { tree } = planning;
   return await buildStage({
     tree,
     sets: await plannedSets(made, planning, place),
-    rules,
+    counts: made.plan.counts,
+    owners,
     makeSpecial: (path, object) => makeSpecial(tree, path, object, signal),
-    stagedBytes: made.plan.counts.stagedBytes,
     log: runtime.log,
     progress: runtime.progress,
     signal,

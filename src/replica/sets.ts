@@ -65,7 +65,7 @@ export function plannedSet(options: {
   const located = new Map<number, LocatedFile>();
   return {
     uses,
-    entries: () => entriesOf(line, tables),
+    pages: () => tables.pages(line, "contents"),
     volume: (number) => {
       const known = located.get(number);
       if (known !== undefined) return known;

@@ -7,15 +7,15 @@ import { displayPath } from "../bytes/tree-path.js";
 import { stripeCount } from "../erasure/stripe.js";
 import { MirrorError } from "../errors.js";
 import { STRIPE_SIZE_BYTES } from "../limits.js";
-import type { ContentsEntry, DataRun } from "../manifest/contents.js";
+import { type ContentsEntry, type DataRun, decodeContentsPage } from "../manifest/contents.js";
 import type { LocatedFile, StripeRequest } from "../retrieve/stripes.js";
 import type { EntryUses } from "./plan.js";
 
 /** A set as a plan uses it. */
 export interface PlannedSet {
   readonly uses: EntryUses;
-  /** The set's entries in index order; may be asked for again. */
-  readonly entries: () => Iterable<ContentsEntry>;
+  /** The pages of the set's contents, in order; may be asked for again. */
+  readonly pages: () => Iterable<Uint8Array>;
   /** A volume as it lies at `origin`. @throws MirrorError DOCUMENT_INVALID when the set has no such volume */
   readonly volume: (number: number) => LocatedFile;
   readonly origin: VolumeOrigin;
@@ -32,22 +32,39 @@ export interface VolumeOrigin {
   read(requests: Iterable<StripeRequest>, signal: AbortSignal): AsyncGenerator<VolumeChunk>;
 }
 
+/** A page of contents with what its entries are for: what a builder needs to know before the bytes come. */
+export interface WorkPage {
+  /** Which of the planned sets, from 0. */
+  readonly set: number;
+  readonly page: Uint8Array;
+  /** One byte per entry of the page, as in `EntryUses`. */
+  readonly uses: Uint8Array;
+}
+
+/** A run of the unwrapped bytes of a set's volume. */
+export interface SetChunk {
+  readonly set: number;
+  readonly volume: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** One needed entry and how much of its data has been taken. */
 export class WorkItem {
   readonly entry: ContentsEntry;
   readonly use: number;
   readonly sizeBytes: number;
-  readonly #set: PlannedSet;
+  readonly #set: number;
   readonly #runs: readonly DataRun[];
   #run = 0;
   #piece = 0;
   #taken = 0;
 
-  constructor(set: PlannedSet, entry: ContentsEntry, use: number) {
+  constructor(set: number, entry: ContentsEntry, use: number) {
     this.entry = entry;
     this.use = use;
     this.#set = set;
-    this.#runs = entry.kind === "snapshot" || entry.kind === "diff" ? entry.data : [];
+    this.#runs = runsOf(entry);
     this.sizeBytes = this.#runs.reduce((sum, run) => sum + run.pieceSizeBytes * run.pieceCount, 0);
     this.#skipEmpty();
   }
@@ -57,9 +74,9 @@ export class WorkItem {
   }
 
   /** The next slice of this item's data that lies in `chunk`, or nothing when it does not begin there. */
-  take(chunk: VolumeChunk): Uint8Array | undefined {
+  take(chunk: SetChunk): Uint8Array | undefined {
     const run = this.#runs[this.#run];
-    if (run === undefined || this.#set.volume(run.volume) !== chunk.file) return undefined;
+    if (run?.volume !== chunk.volume || this.#set !== chunk.set) return undefined;
     const from = run.offset + this.#piece * run.strideBytes + this.#taken - chunk.offset;
     if (from < 0) throw outOfOrder(this.entry);
     if (from >= chunk.bytes.length) return undefined;
@@ -67,25 +84,6 @@ export class WorkItem {
     this.#taken += slice.length;
     if (this.#taken === run.pieceSizeBytes) this.#nextPiece(run);
     return slice;
-  }
-
-  /** The stripes that hold this item's data, in order, neighbours not repeated. */
-  *stripes(): Generator<StripeRequest> {
-    for (const run of this.#runs) {
-      const file = this.#set.volume(run.volume);
-      if (file.file.wrapping !== "plain") {
-        yield* everyStripe(file);
-        continue;
-      }
-      for (let piece = 0; piece < run.pieceCount; piece++) {
-        const start = run.offset + piece * run.strideBytes;
-        const last = Math.floor((start + run.pieceSizeBytes - 1) / STRIPE_SIZE_BYTES);
-        if (last >= stripeCount(file.file.sizeBytes)) throw beyondEnd(this.entry);
-        for (let stripe = Math.floor(start / STRIPE_SIZE_BYTES); stripe <= last; stripe++) {
-          yield { file, stripe };
-        }
-      }
-    }
   }
 
   #nextPiece(run: DataRun): void {
@@ -105,7 +103,16 @@ export class WorkItem {
   }
 }
 
-/** A run of a volume's unwrapped bytes. */
+/** The needed entries of a page, in order. */
+export function* workItems({ set, page, uses }: WorkPage): Generator<WorkItem> {
+  let number = 0;
+  for (const entry of decodeContentsPage(page)) {
+    const use = uses[number++] ?? 0;
+    if (use !== 0) yield new WorkItem(set, entry, use);
+  }
+}
+
+/** A run of the unwrapped bytes of a volume, as its origin gives it. */
 export interface VolumeChunk {
   readonly file: LocatedFile;
   readonly offset: number;
@@ -115,44 +122,116 @@ export interface VolumeChunk {
 /** Sets that follow each other and come from the same place are read as one. */
 export function* byOrigin(
   sets: readonly PlannedSet[],
-): Generator<{ readonly origin: VolumeOrigin; readonly sets: readonly PlannedSet[] }> {
-  let same: PlannedSet[] = [];
-  for (const [at, set] of sets.entries()) {
-    same.push(set);
-    if (sets[at + 1]?.origin === set.origin) continue;
+): Generator<{ readonly origin: VolumeOrigin; readonly sets: readonly NumberedSet[] }> {
+  let same: NumberedSet[] = [];
+  for (const [number, set] of sets.entries()) {
+    same.push({ number, set });
+    if (sets[number + 1]?.origin === set.origin) continue;
     yield { origin: set.origin, sets: same };
     same = [];
   }
 }
 
-/** The needed entries of all sets: oldest set first, each in index order. */
-export function* workItems(sets: readonly PlannedSet[]): Generator<WorkItem> {
-  for (const set of sets) {
-    if (set.uses.isEmpty) continue;
-    let ordinal = 0;
-    for (const entry of set.entries()) {
-      const use = set.uses.of(ordinal++);
-      if (use !== 0) yield new WorkItem(set, entry, use);
+/** Told of what comes next while stripes are asked for. */
+export interface StripeListener {
+  /** Before the first stripe that an entry of the page wants. */
+  page(page: WorkPage): void;
+  /** Before the first stripe of a volume. */
+  volume(file: LocatedFile, set: number): void;
+}
+
+/** The stripes that hold what the sets' needed entries want, each once. */
+export function* stripesOf(
+  sets: readonly NumberedSet[],
+  listener: StripeListener,
+): Generator<StripeRequest> {
+  let last: StripeRequest | undefined;
+  for (const { request, entry, set } of wantedStripes(sets, listener)) {
+    if (request.file !== last?.file) listener.volume(request.file, set);
+    else if (request.stripe <= last.stripe) {
+      const isAgain = request.stripe === last.stripe || request.file.file.wrapping !== "plain";
+      if (isAgain) continue;
+      throw outOfOrder(entry);
+    }
+    yield request;
+    last = request;
+  }
+}
+
+/** A planned set and which of them it is. */
+export interface NumberedSet {
+  readonly number: number;
+  readonly set: PlannedSet;
+}
+
+/** The pages that hold something needed. */
+function* neededEntries(
+  number: number,
+  set: PlannedSet,
+): Generator<{ readonly page: WorkPage; readonly needed: readonly ContentsEntry[] }> {
+  let ordinal = 0;
+  for (const page of set.pages()) {
+    const first = ordinal;
+    const needed: ContentsEntry[] = [];
+    for (const entry of decodeContentsPage(page)) {
+      if (set.uses.of(ordinal++) !== 0) needed.push(entry);
+    }
+    if (needed.length === 0) continue;
+    yield { page: { set: number, page, uses: set.uses.slice(first, ordinal) }, needed };
+  }
+}
+
+/** A stripe and who wants it. */
+interface WantedStripe {
+  readonly request: StripeRequest;
+  readonly entry: ContentsEntry;
+  readonly set: number;
+}
+
+/** Stripe after stripe for entry after entry: the same one often comes several times. */
+function* wantedStripes(
+  sets: readonly NumberedSet[],
+  listener: StripeListener,
+): Generator<WantedStripe> {
+  for (const { number, set } of sets) {
+    for (const { page, needed } of neededEntries(number, set)) {
+      listener.page(page);
+      for (const entry of needed) yield* entryStripes(entry, number, set);
     }
   }
 }
 
-/** The stripes of `items`, each once, handing every item to `queue` before its first stripe is asked for. */
-export function* stripesOf(
-  items: Iterable<WorkItem>,
-  queue: (item: WorkItem) => void,
+function* entryStripes(
+  entry: ContentsEntry,
+  number: number,
+  set: PlannedSet,
+): Generator<WantedStripe> {
+  for (const run of runsOf(entry)) {
+    if (run.pieceSizeBytes === 0) continue;
+    const file = set.volume(run.volume);
+    const isPlain = file.file.wrapping === "plain";
+    const stripes = isPlain ? runStripes(entry, run, file) : everyStripe(file);
+    for (const request of stripes) yield { request, entry, set: number };
+  }
+}
+
+function* runStripes(
+  entry: ContentsEntry,
+  run: DataRun,
+  file: LocatedFile,
 ): Generator<StripeRequest> {
-  let last: StripeRequest | undefined;
-  for (const item of items) {
-    queue(item);
-    for (const request of item.stripes()) {
-      const isBehind = request.file === last?.file && request.stripe < last.stripe;
-      if (isBehind && request.file.file.wrapping === "plain") throw outOfOrder(item.entry);
-      if (isBehind || (request.file === last?.file && request.stripe === last.stripe)) continue;
-      yield request;
-      last = request;
+  for (let piece = 0; piece < run.pieceCount; piece++) {
+    const start = run.offset + piece * run.strideBytes;
+    const last = Math.floor((start + run.pieceSizeBytes - 1) / STRIPE_SIZE_BYTES);
+    if (last >= stripeCount(file.file.sizeBytes)) throw beyondEnd(entry);
+    for (let stripe = Math.floor(start / STRIPE_SIZE_BYTES); stripe <= last; stripe++) {
+      yield { file, stripe };
     }
   }
+}
+
+function runsOf(entry: ContentsEntry): readonly DataRun[] {
+  return entry.kind === "snapshot" || entry.kind === "diff" ? entry.data : [];
 }
 
 /** Of a published file, in order. */

@@ -1,0 +1,246 @@
+/** What obeys the work items of a build; in the cycle's own thread, or in one of its own (build-worker.ts). */
+import { displayPath, joinPaths, parentPath, type TreePath } from "../bytes/tree-path.js";
+import type { ConfinedTree, FileAttributes } from "../disk/confined.js";
+import { isMirrorError, MirrorError } from "../errors.js";
+import type { Attributes, ContentsEntry, FileEntry, SpecialObject } from "../manifest/contents.js";
+import { type PlanRules, USE_FIRST, USE_LAST } from "./plan.js";
+import { Base, Patch, StagedFile } from "./staged-file.js";
+import { STAGE } from "./staging.js";
+import { beyondEnd, type SetChunk, type WorkItem, type WorkPage, workItems } from "./work.js";
+
+export interface BuilderOptions {
+  readonly tree: ConfinedTree;
+  readonly ownerOf: PlanRules["ownerOf"];
+}
+
+/** An object that only a program can make, at its place below the stage. */
+export interface SpecialStep {
+  readonly path: TreePath;
+  readonly object: SpecialObject;
+  readonly attributes: FileAttributes;
+}
+
+/** Obeys work items, oldest first, as the bytes of their volumes arrive. Synchronous: small files dominate. */
+export class Builder {
+  /** Files whose base was not what a delta expects. */
+  readonly damaged: TreePath[] = [];
+  /** Fifos and devices: each costs a process, so they are left for the end, and to others. */
+  readonly specials: SpecialStep[] = [];
+  /** Devices, when it is not root who builds. */
+  readonly skipped: TreePath[] = [];
+  /** Of the files that are staged. */
+  doneBytes = 0;
+  readonly #options: BuilderOptions;
+  readonly #queue: WorkItem[] = [];
+  #next = 0;
+  readonly #damaged = new Set<TreePath>();
+  /** What a new object has without being asked: no need to change it to that. */
+  readonly #newOwner: { readonly uid: number; readonly gid: number };
+  #target: Target | undefined;
+
+  constructor(options: BuilderOptions) {
+    this.#options = options;
+    const stage = options.tree.lstat(STAGE);
+    this.#newOwner = { uid: stage?.uid ?? -1, gid: stage?.gid ?? -1 };
+  }
+
+  /** To be done after the pages before it. */
+  addPage(page: WorkPage): void {
+    for (const item of workItems(page)) this.#queue.push(item);
+  }
+
+  /** Takes from `chunk` what the items at the front of the queue want of it. */
+  feed(chunk: SetChunk): void {
+    for (let item = this.#front(); item !== undefined; item = this.#front()) {
+      if (!item.isComplete) {
+        const slice = item.take(chunk);
+        if (slice === undefined) return;
+        this.#write(item, slice);
+      }
+      if (item.isComplete) this.#complete(item);
+    }
+  }
+
+  /** The items that need no more bytes. */
+  finish(): void {
+    for (let item = this.#front(); item !== undefined; item = this.#front()) {
+      if (!item.isComplete) throw beyondEnd(item.entry);
+      this.#complete(item);
+    }
+  }
+
+  close(): void {
+    this.#target?.abandon();
+    this.#target = undefined;
+  }
+
+  #front(): WorkItem | undefined {
+    const item = this.#queue[this.#next];
+    if (item === undefined || this.#next < QUEUE_TRIM) return item;
+    this.#queue.splice(0, this.#next);
+    this.#next = 0;
+    return item;
+  }
+
+  #write(item: WorkItem, slice: Uint8Array): void {
+    const { entry } = item;
+    if (this.#damaged.has(entry.path)) return;
+    if (
+      this.#target === undefined &&
+      entry.kind === "snapshot" &&
+      slice.length === item.sizeBytes
+    ) {
+      this.#writeWhole(item, entry, slice);
+      return;
+    }
+    this.#guardBase(entry, () => {
+      this.#target ??= this.#openTarget(item);
+      this.#target.push(slice);
+    });
+  }
+
+  /** The common case: all of a small file lies in one chunk. */
+  #writeWhole(item: WorkItem, entry: FileEntry, bytes: Uint8Array): void {
+    if (bytes.length !== entry.sizeBytes) throw wrongSize(entry, bytes.length);
+    const isLast = (item.use & USE_LAST) !== 0;
+    const attributes = isLast ? this.#attributes(entry.attributes) : INTERMEDIATE;
+    this.#options.tree.writeFile(this.#stagePath(entry.path), bytes, attributes);
+  }
+
+  #complete(item: WorkItem): void {
+    this.#next++;
+    const { entry } = item;
+    if (this.#damaged.has(entry.path)) return;
+    if (entry.kind === "object") this.#makeObject(entry.path, entry.object, entry.attributes);
+    if (entry.kind === "object" || entry.kind === "deleted") return;
+    if (item.sizeBytes === 0 && entry.kind === "snapshot") {
+      this.#writeWhole(item, entry, NOTHING);
+    } else if (this.#target !== undefined || entry.kind !== "snapshot") {
+      this.#guardBase(entry, () => this.#finishTarget(item, entry));
+    }
+    this.doneBytes += entry.sizeBytes;
+  }
+
+  #finishTarget(item: WorkItem, entry: FileEntry): void {
+    this.#target ??= this.#openTarget(item);
+    if (entry.kind === "prefix") this.#target.copyPrefix(entry.sizeBytes);
+    const isLast = (item.use & USE_LAST) !== 0;
+    this.#target.finish(
+      entry.sizeBytes,
+      isLast ? this.#attributes(entry.attributes) : INTERMEDIATE,
+    );
+    this.#target = undefined;
+  }
+
+  #openTarget(item: WorkItem): Target {
+    const { entry, use } = item;
+    const { tree } = this.#options;
+    const staged = this.#stagePath(entry.path);
+    const isFinal = (use & USE_LAST) !== 0;
+    const expected =
+      isFinal && (entry.kind === "diff" || entry.kind === "prefix") ? entry.signature : undefined;
+    const output = new StagedFile(tree, entry.path, expected);
+    if (entry.kind === "snapshot") return new Target(output, undefined);
+    return new Target(output, new Base(tree, (use & USE_FIRST) !== 0 ? entry.path : staged));
+  }
+
+  /** A base that does not fit makes its file damaged; the rest goes on. */
+  #guardBase(entry: ContentsEntry, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.close();
+      if (!isMirrorError(error, "BASE_MISMATCH")) throw error;
+      this.damaged.push(entry.path);
+      this.#damaged.add(entry.path);
+      const { tree } = this.#options;
+      const staged = joinPaths(STAGE, entry.path);
+      if (tree.lstat(staged) !== undefined) tree.unlink(staged);
+    }
+  }
+
+  #makeObject(path: TreePath, object: SpecialObject, attributes: Attributes): void {
+    const { tree } = this.#options;
+    const staged = this.#stagePath(path);
+    switch (object.type) {
+      case "directory":
+        tree.ensureDirectory(staged);
+        return;
+      case "symlink":
+        tree.symlink(object.target, staged);
+        tree.setAttributes(staged, this.#attributes(attributes));
+        return;
+      case "characterDevice":
+      case "blockDevice":
+        if (process.getuid?.() !== 0) {
+          this.skipped.push(path);
+          return;
+        }
+        break;
+      case "fifo":
+        break;
+    }
+    this.specials.push({ path: staged, object, attributes: this.#attributes(attributes) });
+  }
+
+  #stagePath(path: TreePath): TreePath {
+    const staged = joinPaths(STAGE, path);
+    if (path !== "") this.#options.tree.ensureDirectory(parentPath(staged));
+    return staged;
+  }
+
+  #attributes(attributes: Attributes): FileAttributes {
+    const { mode, mtime } = attributes;
+    const wanted = this.#options.ownerOf(attributes);
+    const { uid, gid } = this.#newOwner;
+    if (wanted === undefined || (wanted.uid === uid && wanted.gid === gid)) return { mode, mtime };
+    return { mode, mtime, ...wanted };
+  }
+}
+
+/** A file in the making and, for a delta, what it is applied to. */
+class Target {
+  readonly #output: StagedFile;
+  readonly #base: Base | undefined;
+  readonly #patch: Patch | undefined;
+  #isPrefix = false;
+
+  constructor(output: StagedFile, base: Base | undefined) {
+    this.#output = output;
+    this.#base = base;
+    if (base !== undefined) this.#patch = new Patch(output, base);
+  }
+
+  push(bytes: Uint8Array): void {
+    if (this.#patch === undefined) this.#output.write(bytes);
+    else this.#patch.push(bytes);
+  }
+
+  copyPrefix(sizeBytes: number): void {
+    this.#isPrefix = true;
+    this.#patch?.copy(0, sizeBytes);
+  }
+
+  finish(sizeBytes: number, attributes: FileAttributes): void {
+    if (!this.#isPrefix) this.#patch?.finish();
+    this.#base?.close();
+    this.#output.finish(sizeBytes, attributes);
+  }
+
+  abandon(): void {
+    this.#base?.close();
+    this.#output.abandon();
+  }
+}
+
+/** What a file is while more sets will change it. */
+const INTERMEDIATE: FileAttributes = { mode: 0o600 };
+const NOTHING = new Uint8Array(0);
+/** Obeyed items are dropped from the queue in batches of this many. */
+const QUEUE_TRIM = 4096;
+function wrongSize(entry: FileEntry, sizeBytes: number): MirrorError {
+  return new MirrorError(
+    "DOCUMENT_INVALID",
+    `contents give ${displayPath(entry.path)} ${entry.sizeBytes} bytes, its data has ${sizeBytes}`,
+  );
+}
