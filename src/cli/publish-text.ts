@@ -12,9 +12,8 @@ export function formatPublishReport(report: PublishReport): string {
   ];
   for (const set of sets) {
     const sizes = `${formatSize(set.volumeBytes)} in ${set.volumeCount} volumes`;
-    lines.push(
-      `  ${set.name}: ${set.entryCount} entries, ${sizes}, ${formatSize(set.storedBytes)} of shares`,
-    );
+    const entries = set.isEncrypted ? "encrypted" : `${set.entryCount} entries`;
+    lines.push(`  ${set.name}: ${entries}, ${sizes}, ${formatSize(set.storedBytes)} of shares`);
   }
   for (const name of report.withheld) lines.push(`  ${name}: withheld, its backup had errors`);
   for (const name of report.waiting) lines.push(`  ${name}: waits, it is still being written`);

@@ -111,8 +111,14 @@ async function openChain(
     lines.push(line);
     batchBytes += storedBytes;
     if (lines.length >= BATCH_SETS || batchBytes >= BATCH_BYTES) await flush();
-    const volumeCount = set.volumes.length;
-    return { name: set.name, entryCount: line.entryCount, volumeCount, volumeBytes, storedBytes };
+    return {
+      name: set.name,
+      isEncrypted: set.isEncrypted,
+      entryCount: line.entryCount,
+      volumeCount: set.volumes.length,
+      volumeBytes,
+      storedBytes,
+    };
   };
   return { add, flush };
 }

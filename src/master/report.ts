@@ -21,6 +21,8 @@ export interface PublishReport {
 
 export interface SetReport {
   readonly name: string;
+  /** Its entries are then not known, and not counted. */
+  readonly isEncrypted: boolean;
   readonly entryCount: number;
   readonly volumeCount: number;
   readonly volumeBytes: number;

@@ -83,6 +83,21 @@ describe("loadReplicaConfig", () => {
     expect(mirror("sources: [/a]").name).toBe("pub");
   });
 
+  it("takes a passphrase file, a GnuPG home or both", () => {
+    const decryption = (text: string) =>
+      mirror(`sources: [/a]\n    decryption: ${text}`).decryption;
+    expect(decryption("{ passphraseFile: pass }")).toEqual({
+      passphraseFile: "/etc/dupmirror/pass",
+    });
+    expect(decryption("{ gnupgHome: /gnupg, passphraseFile: /pass }")).toEqual({
+      gnupgHome: "/gnupg",
+      passphraseFile: "/pass",
+    });
+    expect(mirror("sources: [/a]").decryption).toBeUndefined();
+    expect(() => decryption("{}")).toThrow("expected passphraseFile, gnupgHome or both");
+    expect(() => decryption("{ passphrase: x }")).toThrow("passphrase");
+  });
+
   it("refuses two mirrors that share a state directory", () => {
     const one = "stateDirectory: /s, trust: { keyFile: /k }, sources: [/a]";
     const text = `mirrors:\n  - { tree: /a, ${one} }\n  - { tree: /b, ${one} }\n`;

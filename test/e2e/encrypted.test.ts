@@ -30,27 +30,27 @@ const skipped = MISSING.length > 0 ? ` (skipped: ${MISSING.join(" and ")} missin
 type Decryption = Readonly<Record<string, string>>;
 
 interface Published {
-  readonly folder: string;
   readonly keyFile: string;
   /** As published after the backup of a state. */
   source(state: number): string;
+  repository(state: number): string;
   /** What duplicity itself restores. */
   restored(state: number): string;
 }
 
 describe.skipIf(MISSING.length > 0)(`a repository encrypted with a passphrase${skipped}`, () => {
   const states = [1, 2, 3, 4, 5];
+  const folder = lastingFolder();
   let published: Published;
   let decryption: Decryption;
 
   beforeAll(async () => {
-    const folder = lastingFolder();
     await makeCorpus(folder, { extra: QUICK_KEY, states: 5 });
     published = await publishStates(folder, states);
     decryption = { passphraseFile: passphraseFile(folder, PASSPHRASE) };
   });
 
-  afterAll(() => removeFolder(published.folder));
+  afterAll(() => removeFolder(folder));
 
   const replicaAt = (state: number, changes: Decryption | undefined = decryption) =>
     makeEncryptedReplica(published, state, changes);
@@ -131,6 +131,26 @@ describe.skipIf(MISSING.length > 0)(`a repository encrypted with a passphrase${s
     });
   });
 
+  test("a set that lacks its last volume is refused, and the tree stays as it was", async () => {
+    const place = temporaryFolder();
+    const repository = path.join(place, "repository");
+    cpSync(published.repository(1), repository, { recursive: true });
+    const volumes = readdirSync(repository).filter((name) => name.includes(".vol"));
+    rmSync(path.join(repository, `${volumes[0]?.replace(/vol\d+/, `vol${volumes.length}`)}`));
+    const master = await makeMaster(path.join(place, "master"), {
+      tree: path.join(place, "unused-tree"),
+      externalRepository: repository,
+    });
+    await publish(master);
+    const { sources, keyFile } = master;
+    const replica = makeReplica(place, { sources, keyFile, more: { decryption } });
+    expectRefusal(await tryToSync(replica), {
+      exitCode: 5,
+      message: /set full\.\S+: signature archive names/,
+    });
+    expect(readdirSync(replica.tree)).toEqual([]);
+  });
+
   test("`replica plan` changes nothing", async () => {
     const replica = replicaAt(3);
     const result = await dupmirror(["replica", "plan", "-c", replica.configFile]);
@@ -141,12 +161,11 @@ describe.skipIf(MISSING.length > 0)(`a repository encrypted with a passphrase${s
 
 describe.skipIf(MISSING.length > 0)(`a repository encrypted to a public key${skipped}`, () => {
   const states = [1, 2];
+  const folder = lastingFolder();
+  const gnupgHome = path.join(folder, "gnupg");
   let published: Published;
-  let gnupgHome: string;
 
   beforeAll(async () => {
-    const folder = lastingFolder();
-    gnupgHome = path.join(folder, "gnupg");
     const key = await makeKey(gnupgHome);
     const environment = { GNUPGHOME: gnupgHome };
     await makeCorpus(folder, {
@@ -158,7 +177,7 @@ describe.skipIf(MISSING.length > 0)(`a repository encrypted to a public key${ski
     published = await publishStates(folder, states);
   });
 
-  afterAll(() => removeFolder(published.folder));
+  afterAll(() => removeFolder(folder));
 
   test("a replica with the secret key follows, and leaves no agent running", async () => {
     const decryption = { gnupgHome };
@@ -231,9 +250,9 @@ async function publishStates(folder: string, states: readonly number[]): Promise
     sources.set(state, copyPublication(master, path.join(folder, `published-${state}`)));
   }
   return {
-    folder,
     keyFile: master.keyFile,
     source: (state) => sources.get(state) ?? "",
+    repository: (state) => path.join(corpusOf(folder), "repos", `${state}`),
     restored: (state) => path.join(corpusOf(folder), "restored", `${state}`),
   };
 }

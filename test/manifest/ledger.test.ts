@@ -26,12 +26,25 @@ describe("a line", () => {
     ["of an increment", sampleLine()],
     ["of a full set", sampleLine({ set: FULL, shape: { k: 24, n: 30 } })],
     ["without entries", sampleLine({ entryCount: 0, contents: { kind: "paged", pages: [] } })],
+    ["of an encrypted set", sampleLine({ entryCount: 0, contents: undefined })],
     [
       "with all in it",
       sampleLine({ contents: { kind: "inline", bytes: Buffer.alloc(LARGEST, 1) } }),
     ],
   ])("%s is read as it was written", (_, line) => {
     expect(parseLedgerLine(formatLedgerLine(line))).toEqual(line);
+  });
+
+  test("of an encrypted set differs from one without entries", () => {
+    const line = { entryCount: 0, contents: undefined };
+    const text = Buffer.from(formatLedgerLine(sampleLine(line))).toString();
+    expect(text).toContain('"entries":0,');
+    expect(text).toContain('"contents":null}');
+  });
+
+  test("with entries but no contents is refused", () => {
+    const line = formatLedgerLine(sampleLine({ contents: undefined }));
+    expect(() => parseLedgerLine(line)).toThrow(refused);
   });
 
   test("with any byte changed is refused, or is the only form of what it says", () => {
