@@ -9,7 +9,7 @@ import { MirrorError } from "../errors.js";
 /** Says whether a path, or a directory above it, matches one of `patterns`. */
 export function pathMatcher(patterns: readonly string[]): (path: TreePath) => boolean {
   if (patterns.length === 0) return () => false;
-  const regex = new RegExp(`^(?:${patterns.map(wholeSource).join("|")})(?:/|$)`, "s");
+  const regex = new RegExp(`(?:${patterns.map(wholeSource).join("|")})(?:/|$)`, "s");
   return (path) => path !== "" && regex.test(path);
 }
 
@@ -45,12 +45,16 @@ export function includedPlaces(include: readonly string[]): readonly TreePath[] 
   return places.length === 0 ? undefined : places;
 }
 
-/** A regular expression's source for all of a pattern. */
+/** A regular expression's source for all of a pattern. What may begin anywhere is searched, which is faster than `.*`. */
 function wholeSource(pattern: string): string {
   const { segments, isAnchored } = parsePattern(pattern);
-  const source = segments.map(segmentSource).join("/").replaceAll("(?:.*)/", "(?:.*/)?");
-  return isAnchored ? source : `(?:.*/)?${source}`;
+  const source = segments.map(segmentSource).join("/").replaceAll("(?:.*)/", ANY_DEPTH);
+  if (!isAnchored) return `(?:^|/)${source}`;
+  return source.startsWith(ANY_DEPTH) ? `(?:^|/)${source.slice(ANY_DEPTH.length)}` : `^${source}`;
 }
+
+/** `**` before a slash. */
+const ANY_DEPTH = "(?:.*/)?";
 
 /** A regular expression's source for the directories that lead to what a pattern may match. */
 function leadSource(pattern: string): string {
