@@ -167,9 +167,8 @@ export class ConfinedTree {
 
   /** Makes what is missing of the directory and those above it, with mode 0700. */
   ensureDirectory(path: TreePath): void {
-    if (this.#directories.has(path) || this.#isDirectory(path)) return;
-    const missing = [path];
-    for (let up = parentPath(path); !this.#isDirectory(up); up = parentPath(up)) missing.push(up);
+    const missing: TreePath[] = [];
+    for (let up = path; !this.#isDirectory(up); up = parentPath(up)) missing.push(up);
     for (const one of missing.reverse()) this.makeDirectory(one, 0o700);
   }
 
@@ -272,6 +271,32 @@ export class ConfinedTree {
     }
   }
 
+  /** As `setAttributes`, but only of a directory: where none stands, nothing is done. */
+  setDirectoryAttributes(path: TreePath, attributes: FileAttributes): void {
+    let descriptor: number;
+    try {
+      const place = placeIn(this.#directories.open(parentPath(path)), baseName(path) || ".");
+      descriptor = openSync(place, OPEN_DIRECTORY);
+    } catch (error) {
+      const code = systemCode(error);
+      if (isAbsent(code)) return;
+      if (code !== "EACCES") throw this.#failure(error, "open", path);
+      // A directory's owner may change it without the right to read it.
+      if (this.lstat(path)?.isDirectory() === true) this.setAttributes(path, attributes);
+      return;
+    }
+    const { mode, uid, gid, mtime } = attributes;
+    try {
+      if (uid !== undefined || gid !== undefined) fchownSync(descriptor, uid ?? -1, gid ?? -1);
+      if (mode !== undefined) fchmodSync(descriptor, mode);
+      if (mtime !== undefined) futimesSync(descriptor, nodeTime(mtime), nodeTime(mtime));
+    } catch (error) {
+      throw this.#failure(error, "set the attributes of", path);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
   /** Lends a path that other processes of the same user can use until `use` is over. */
   async withHostPath<T>(path: TreePath, use: (hostPath: Buffer) => Promise<T>): Promise<T> {
     const descriptor = this.#act("open the directory of", path, (_, directory) =>
@@ -314,6 +339,7 @@ export class ConfinedTree {
 
   /** @throws MirrorError TREE_DIVERGED when something else stands there */
   #isDirectory(path: TreePath): boolean {
+    if (this.#directories.has(path)) return true;
     const stat = this.lstat(path);
     if (stat === undefined) return false;
     if (stat.isDirectory()) return true;
@@ -368,6 +394,8 @@ const DIVERGED: ReadonlySet<string> = new Set([
 
 const CREATE_FILE =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 const OPEN_FOR_READING = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 

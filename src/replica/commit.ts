@@ -38,11 +38,22 @@ type Step = () => void;
 
 function* changes({ tree, journal, isProtected }: CommitOptions): Generator<Step> {
   const { directories } = journal;
-  for (const { path } of directories) yield () => makeAccessible(tree, path);
+  yield* accessible(tree, directories);
   yield* new Merge(tree, journal.publishLast).changes();
   for (const step of journal.attributes) yield () => setAttributes(tree, step);
   for (const path of journal.deletes.toReversed()) yield () => remove(tree, path, isProtected);
   for (const step of directories.toReversed()) yield () => setDirectoryAttributes(tree, step);
+}
+
+/** Directories, in index order, made ours to write in; nothing is there below one that is absent. */
+function* accessible(tree: ConfinedTree, directories: readonly JournalStep[]): Generator<Step> {
+  let absent: TreePath | undefined;
+  for (const { path } of directories) {
+    if (absent !== undefined && isWithin(path, absent)) continue;
+    yield () => {
+      if (!makeAccessible(tree, path)) absent = path;
+    };
+  }
 }
 
 /** Steps are synchronous; between some thousand of them the rest of the process gets its turn. */
@@ -121,16 +132,24 @@ class Merge {
   }
 }
 
-/** A directory that we may not write in stays so only for others, until its own mode is set at the end. */
-function makeAccessible(tree: ConfinedTree, path: TreePath): void {
+/**
+ * A directory that we may not write in stays so only for others, until its own mode is set at
+ * the end. Returns whether there is one.
+ */
+function makeAccessible(tree: ConfinedTree, path: TreePath): boolean {
   const stat = tree.lstat(path);
-  if (stat?.isDirectory() !== true || (stat.mode & 0o700) === 0o700) return;
-  tree.setAttributes(path, { mode: (stat.mode & 0o7777) | 0o700 });
+  if (stat?.isDirectory() !== true) return false;
+  const mode = stat.mode & 0o7777;
+  if ((mode & 0o700) !== 0o700) tree.setAttributes(path, { mode: mode | 0o700 });
+  return true;
 }
 
 /** What was a directory before the commit may be gone by now, or something else. */
-function setDirectoryAttributes(tree: ConfinedTree, step: JournalStep): void {
-  if (tree.lstat(step.path)?.isDirectory() === true) setAttributes(tree, step);
+function setDirectoryAttributes(
+  tree: ConfinedTree,
+  { path, mode, mtime, uid, gid }: JournalStep,
+): void {
+  tree.setDirectoryAttributes(path, { mode, mtime, uid, gid });
 }
 
 /** What is gone already is done. */

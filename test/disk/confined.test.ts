@@ -221,6 +221,43 @@ describe("times", () => {
   });
 });
 
+describe("attributes of directories", () => {
+  it("are set exactly, set-id bits and old times too", () => {
+    const { tree, host } = openTree();
+    tree.makeDirectory(toTreePath("d"), 0o700);
+
+    tree.setDirectoryAttributes(toTreePath("d"), { mode: 0o2751, mtime: -5, uid, gid });
+    tree.setDirectoryAttributes(ROOT, { mtime: 7 });
+
+    expect([mode(host("d")), fs.statSync(host("d")).mtimeMs]).toEqual(["2751", -5000]);
+    expect(fs.statSync(host("")).mtimeMs).toBe(7000);
+  });
+
+  it("are set where the directory may not be read", () => {
+    const { tree, host } = openTree();
+    tree.makeDirectory(toTreePath("d"), 0o300);
+
+    tree.setDirectoryAttributes(toTreePath("d"), { mode: 0o311, mtime: 9 });
+
+    expect([mode(host("d")), fs.statSync(host("d")).mtimeMs]).toEqual(["311", 9000]);
+  });
+
+  it("leave what is no directory as it is", () => {
+    const { tree, host } = openTree();
+    tree.makeDirectory(toTreePath("d"), 0o700);
+    tree.writeFile(toTreePath("f"), text("x"), { mode: 0o640, mtime: 1000 });
+    tree.symlink("d", toTreePath("l"));
+
+    for (const name of ["f", "l", "absent", "f/below", "l/below"]) {
+      tree.setDirectoryAttributes(toTreePath(name), { mode: 0o755, mtime: 9 });
+    }
+
+    expect([mode(host("f")), fs.statSync(host("f")).mtimeMs]).toEqual(["640", 1_000_000]);
+    expect(mode(host("d"))).toBe("700");
+    expect(fs.lstatSync(host("l")).mtimeMs).toBeGreaterThan(9000);
+  });
+});
+
 describe("moving and removing", () => {
   it("replaces files and links, and moves directories with all below", () => {
     const { tree, host } = openTree();

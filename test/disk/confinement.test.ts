@@ -28,6 +28,7 @@ const ACTIONS: Readonly<Record<string, (tree: ConfinedTree, at: TreePath) => unk
   removeDirectoryIfEmpty: (tree, at) => tree.removeDirectoryIfEmpty(at),
   removeTree: (tree, at) => tree.removeTree(at),
   setAttributes: (tree, at) => tree.setAttributes(at, NEW),
+  setDirectoryAttributes: (tree, at) => tree.setDirectoryAttributes(at, NEW),
   list: (tree, at) => tree.list(at),
 };
 
