@@ -36,7 +36,12 @@ class Follower {
 
   /** @throws MirrorError LOCKED while another process works on this mirror */
   async run(): Promise<void> {
-    const { signal } = this.#options;
+    const { signal, runtime } = this.#options;
+    if (this.#mirror.verify.schedule !== undefined) {
+      const reason =
+        "verify.schedule is kept for a later release: nothing is verified on a schedule yet";
+      runtime.log.warn("verify.unsupported", { mirror: this.#mirror.name, reason });
+    }
     const lock = await lockState(this.#mirror.stateDirectory, { signal });
     try {
       await this.#listen();
