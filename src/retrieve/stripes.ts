@@ -136,4 +136,4 @@ function runLimits(lookaheadBytes: number): RunLimits {
   };
 }
 
-const RUNS_PER_LOOKAHEAD = 6;
+const RUNS_PER_LOOKAHEAD = 3;

@@ -84,6 +84,7 @@ export class MemorySource implements Source {
 
 /** No answer, ever. */
 export const blackHole: Fault = async (_path, _range, bytes, signal) => {
+  signal.throwIfAborted();
   await once(signal, "abort");
   signal.throwIfAborted();
   return bytes;
