@@ -3,25 +3,45 @@ import tseslint from "typescript-eslint";
 
 /** The floors of docs/architecture.md: imports point down, never sideways. */
 const FLOORS = {
-  errors: 0, limits: 0, runtime: 0,
+  errors: 0,
+  limits: 0,
+  runtime: 0,
   bytes: 1,
-  duplicity: 2, librsync: 2, erasure: 2,
+  duplicity: 2,
+  librsync: 2,
+  erasure: 2,
   manifest: 3,
-  disk: 4, programs: 4,
-  store: 5, config: 5, daemon: 5,
+  disk: 4,
+  programs: 4,
+  store: 5,
+  config: 5,
+  daemon: 5,
   retrieve: 6,
-  master: 7, replica: 7,
+  master: 7,
+  replica: 7,
   cli: 8,
 };
 
 /** Each door to the outside has one owner, or a short list of them. */
 const DOORS = {
-  "node:fs": ["disk"], "node:fs/promises": ["disk"],
-  "node:child_process": [], "node:net": ["daemon"], "node:http": [], "node:https": [],
-  execa: ["programs"], undici: ["store"],
-  fastify: ["daemon"], "node-cron": ["daemon"], pino: ["daemon"], "prom-client": ["daemon"],
-  yaml: ["config"], zod: ["config", "manifest", "master", "replica"], chokidar: ["master"],
-  "@ronomon/reed-solomon": ["erasure"], commander: ["cli"], "cli-progress": ["cli"],
+  "node:fs": ["disk"],
+  "node:fs/promises": ["disk"],
+  "node:child_process": [],
+  "node:net": ["daemon"],
+  "node:http": [],
+  "node:https": [],
+  execa: ["programs"],
+  undici: ["store"],
+  fastify: ["daemon"],
+  "node-cron": ["daemon"],
+  pino: ["daemon"],
+  "prom-client": ["daemon"],
+  yaml: ["config"],
+  zod: ["config", "manifest", "master", "replica"],
+  chokidar: ["master"],
+  "@ronomon/reed-solomon": ["erasure"],
+  commander: ["cli"],
+  "cli-progress": ["cli"],
 };
 
 const floorOf = (file) => {
@@ -40,16 +60,27 @@ const floors = {
       if (!name.startsWith(".")) {
         const owners = DOORS[name];
         if (owners !== undefined && !owners.includes(here.folder)) {
-          context.report({ node, message: `${name} is the door of ${owners.join(", ") || "nobody"}, not of ${here.folder}` });
+          context.report({
+            node,
+            message: `${name} is the door of ${owners.join(", ") || "nobody"}, not of ${here.folder}`,
+          });
         }
         return;
       }
       const there = floorOf(path.resolve(path.dirname(context.filename), name));
       if (there.folder !== here.folder && !(there.floor < here.floor) && here.floor !== 0) {
-        context.report({ node, message: `${here.folder} (floor ${here.floor}) must not import ${there.folder} (floor ${there.floor})` });
+        context.report({
+          node,
+          message: `${here.folder} (floor ${here.floor}) must not import ${there.folder} (floor ${there.floor})`,
+        });
       }
     };
-    return { ImportDeclaration: check, ExportNamedDeclaration: check, ExportAllDeclaration: check, ImportExpression: check };
+    return {
+      ImportDeclaration: check,
+      ExportNamedDeclaration: check,
+      ExportAllDeclaration: check,
+      ImportExpression: check,
+    };
   },
 };
 
@@ -57,9 +88,14 @@ export default tseslint.config(
   { ignores: ["dist/", "node_modules/", "coverage/", "*.js", "bench/**/*.mjs"] },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
-      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/switch-exhaustiveness-check": "error",
