@@ -68,19 +68,19 @@ export function isEmptyFolder(folder: string): boolean {
 }
 
 /**
- * Exactly these bytes of a file of a source.
+ * Exactly these bytes of a file of a source; at the beginning of `into`, if it is given.
  * @throws MirrorError SOURCE_MISSING, SOURCE_SHORT, SOURCE_INVALID (not a file), SOURCE_UNREACHABLE (the rest)
  */
 export async function readRange(
   file: string,
   offset: number,
   sizeBytes: number,
-  options: { readonly signal: AbortSignal },
+  options: { readonly into?: Uint8Array; readonly signal: AbortSignal },
 ): Promise<Uint8Array> {
   return unlessAborted(options.signal, async () => {
     const handle = await openSource(file);
     try {
-      const bytes = Buffer.allocUnsafe(sizeBytes);
+      const bytes = options.into?.subarray(0, sizeBytes) ?? Buffer.allocUnsafe(sizeBytes);
       const size = await fill(file, handle, bytes, offset);
       if (size === sizeBytes) return bytes;
       throw new MirrorError(

@@ -19,7 +19,7 @@ export async function compressBrotli(raw: Uint8Array, quality: number): Promise<
     },
   };
   if (raw.length <= COMPRESS_AT_ONCE_MAX_BYTES) return brotliCompressSync(raw, options);
-  return compressInPool(raw, options);
+  return compressInPool(raw, { ...options, chunkSize: raw.length });
 }
 
 /** Exactly `rawSizeBytes` bytes, and never more memory than that. @throws MirrorError with `code`, naming `what` */

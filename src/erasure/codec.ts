@@ -28,19 +28,25 @@ export function blockSize(storedSizeBytes: number, k: number): number {
   return Math.ceil(storedSizeBytes / (k * WORD_SIZE_BYTES)) * WORD_SIZE_BYTES;
 }
 
-/** The n blocks of a stripe; `stored` is copied. */
-export async function encodeBlocks(stored: Uint8Array, shape: Shape): Promise<Uint8Array[]> {
+/** The n blocks of a stripe; `stored` is copied. They lie in `room`, if it is given, from its beginning. */
+export async function encodeBlocks(
+  stored: Uint8Array,
+  shape: Shape,
+  room?: Uint8Array,
+): Promise<Uint8Array[]> {
   checkShape(shape);
   const { k, n } = shape;
   const sizeBytes = blockSize(stored.length, k);
-  const data = Buffer.alloc(sizeBytes * k);
-  data.set(stored);
-  const parity = Buffer.alloc(sizeBytes * (n - k));
+  const all = toBuffer(room ?? Buffer.allocUnsafeSlow(sizeBytes * n), sizeBytes * n);
+  all.set(stored);
+  all.fill(0, stored.length, sizeBytes * k);
   if (n > k) {
+    const data = all.subarray(0, sizeBytes * k);
+    const parity = all.subarray(sizeBytes * k);
     const code = await openCoder(k, n - k);
     await code({ sources: bits(0, k), targets: bits(k, n), data, parity });
   }
-  return [...cut(data, sizeBytes), ...cut(parity, sizeBytes)];
+  return cut(all, sizeBytes);
 }
 
 /**
@@ -103,6 +109,12 @@ async function restoreData(
     await code({ sources: sourceBits, targets, data, parity: all.subarray(sizeBytes * k) });
   }
   return data;
+}
+
+/** The first `sizeBytes` of `bytes`, as the coder wants them. */
+function toBuffer(bytes: Uint8Array, sizeBytes: number): Buffer {
+  assert(bytes.length >= sizeBytes, `${bytes.length} bytes for blocks of ${sizeBytes}`);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, sizeBytes);
 }
 
 /** Bits `from` to `to` - 1. MAX_K + MAX_M keeps them within 31. */

@@ -5,6 +5,7 @@ import type { LedgerLine } from "../manifest/ledger.js";
 import type { Runtime } from "../runtime.js";
 import { openChainPacks } from "./chain-packs.js";
 import type { ChosenSet } from "./choose.js";
+import { FileEncoder } from "./encode.js";
 import type { Publication } from "./publication.js";
 import { encodeSet, type SetPlace } from "./publish-set.js";
 import type { SetReport } from "./report.js";
@@ -93,7 +94,8 @@ async function openChain(
   const known = publication.chains.find((other) => other.chain === chain);
   const place = { publication: publication.folder, session: publication.session };
   const packs = await openChainPacks({ ...place, chain }, { known, shape, unsynced, signal });
-  const setPlace: SetPlace = { ...place, shape, packs, unsynced };
+  const encoder = new FileEncoder(shape);
+  const setPlace: SetPlace = { ...place, shape, encoder, packs, unsynced };
   let lines: Omit<LedgerLine, "previous">[] = [];
   let batchBytes = 0;
   const flush = async (): Promise<void> => {

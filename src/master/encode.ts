@@ -1,15 +1,16 @@
 /**
  * Files to coded stripes, in order. Compressing, coding and hashing run in the thread pool, several stripes at once and
- * across the borders of files, so that all cores work; a few stripes are in memory, whatever the size of the set.
+ * across the borders of files, beside what this thread does; a few stripes are in memory, whatever the size of the set.
  */
 import { createHash } from "node:crypto";
 import { sha256Async, toBase64url } from "../bytes/digest.js";
 import type { FileRole, Wrapping } from "../duplicity/names.js";
-import { encodeBlocks } from "../erasure/codec.js";
+import { blockSize, encodeBlocks } from "../erasure/codec.js";
 import type { Shape } from "../erasure/shape.js";
 import { compressStripe } from "../erasure/stripe.js";
 import { STRIPE_SIZE_BYTES } from "../limits.js";
 import type { Stripe } from "../manifest/file-table.js";
+import { BufferPool } from "./buffer-pool.js";
 
 /** A file of the repository that shall be coded. */
 export interface PlainFile {
@@ -38,21 +39,55 @@ export type EncodeEvent =
       readonly hash: Uint8Array;
     };
 
-export async function* encodeFiles(
-  files: Iterable<PlainFile>,
-  shape: Shape,
-): AsyncGenerator<EncodeEvent, void, undefined> {
-  const underWay: Promise<EncodeEvent>[] = [];
-  for await (const piece of cutFiles(files)) {
-    const event = piece.kind === "end" ? Promise.resolve(piece) : encodeStripe(piece.raw, shape);
+/** Codes files for one chain; the buffers that it works in are used again from stripe to stripe and from set to set. */
+export class FileEncoder {
+  readonly #shape: Shape;
+  readonly #stripes = new BufferPool(STRIPE_SIZE_BYTES);
+  readonly #blocks: BufferPool;
+
+  constructor(shape: Shape) {
+    this.#shape = shape;
+    this.#blocks = new BufferPool(blockSize(STRIPE_SIZE_BYTES, shape.k) * shape.n);
+  }
+
+  /** The blocks of an event are there until the next event is asked for. */
+  async *encode(files: Iterable<PlainFile>): AsyncGenerator<EncodeEvent, void, undefined> {
+    const underWay: UnderWay[] = [];
+    for await (const piece of cutFiles(files, this.#stripes)) {
+      underWay.push(this.#begin(piece));
+      if (underWay.length === PIECES_UNDER_WAY) yield* this.#endFirst(underWay);
+    }
+    while (underWay.length > 0) yield* this.#endFirst(underWay);
+  }
+
+  #begin(piece: Piece): UnderWay {
+    if (piece.kind === "end") return { event: Promise.resolve(piece) };
+    const room = this.#blocks.take();
+    const event = this.#encodeStripe(piece, room);
     // A failure is thrown when its turn comes; until then it must not count as unhandled.
     event.catch(() => undefined);
-    underWay.push(event);
-    if (underWay.length < STRIPES_UNDER_WAY) continue;
-    const first = underWay.shift();
-    if (first !== undefined) yield await first;
+    return { event, room };
   }
-  for (const event of underWay) yield await event;
+
+  async *#endFirst(underWay: UnderWay[]): AsyncGenerator<EncodeEvent, void, undefined> {
+    const first = underWay.shift();
+    if (first === undefined) return;
+    yield await first.event;
+    if (first.room !== undefined) this.#blocks.give(first.room);
+  }
+
+  async #encodeStripe({ raw, buffer }: RawPiece, room: Uint8Array): Promise<EncodeEvent> {
+    const { compression, stored } = await compressStripe(raw);
+    const blocks = await encodeBlocks(stored, this.#shape, room);
+    this.#stripes.give(buffer);
+    const hashes = await Promise.all(blocks.map(sha256Async));
+    const blockHashes = Buffer.concat(hashes);
+    return {
+      kind: "stripe",
+      blocks,
+      stripe: { compression, storedSizeBytes: stored.length, blockHashes },
+    };
+  }
 }
 
 /** As base64url, how a whole small file is named in documents. */
@@ -62,67 +97,81 @@ export async function hashFile(chunks: AsyncIterable<Uint8Array>): Promise<strin
   return toBase64url(hash.digest());
 }
 
-/** One for each thread of the pool; more would only take memory. */
-const STRIPES_UNDER_WAY = 4;
+/**
+ * Two threads compress 130 MB/s, twice as much as this one describes; more would only take memory, some 10 MB for each stripe
+ * and as much for each thread that ever compressed one.
+ */
+const PIECES_UNDER_WAY = 2;
 
-type Piece =
-  | { readonly kind: "raw"; readonly raw: Uint8Array }
-  | Extract<EncodeEvent, { kind: "end" }>;
+type Piece = RawPiece | Extract<EncodeEvent, { kind: "end" }>;
 
-async function* cutFiles(files: Iterable<PlainFile>): AsyncGenerator<Piece, void, undefined> {
-  for (const file of files) yield* cutFile(file);
+interface RawPiece {
+  readonly kind: "raw";
+  readonly raw: Uint8Array;
+  /** Holds `raw`. */
+  readonly buffer: Uint8Array;
 }
 
-async function* cutFile(file: PlainFile): AsyncGenerator<Piece, void, undefined> {
+/** A stripe whose blocks go to `room`, or the end of a file. */
+interface UnderWay {
+  readonly event: Promise<EncodeEvent>;
+  readonly room?: Uint8Array;
+}
+
+async function* cutFiles(
+  files: Iterable<PlainFile>,
+  stripes: BufferPool,
+): AsyncGenerator<Piece, void, undefined> {
+  for (const file of files) yield* cutFile(file, stripes);
+}
+
+async function* cutFile(
+  file: PlainFile,
+  stripes: BufferPool,
+): AsyncGenerator<Piece, void, undefined> {
   const { chunks, expected, ...described } = file;
   const hash = createHash("sha256");
   const foreignHash = expected === undefined ? undefined : createHash(expected.algorithm);
-  const cutter = new StripeCutter();
+  const cutter = new StripeCutter(stripes);
   let sizeBytes = 0;
   for await (const chunk of chunks) {
     hash.update(chunk);
     foreignHash?.update(chunk);
     sizeBytes += chunk.length;
-    for (const raw of cutter.push(chunk)) yield { kind: "raw", raw };
+    yield* cutter.push(chunk);
   }
-  const rest = cutter.finish();
-  if (rest.length > 0) yield { kind: "raw", raw: rest };
+  yield* cutter.finish();
   if (foreignHash !== undefined) expected?.check(foreignHash.digest("hex"));
   yield { kind: "end", file: described, sizeBytes, hash: hash.digest() };
 }
 
 /** Chunks of any size to stripes of STRIPE_SIZE_BYTES and a rest. */
 class StripeCutter {
-  #stripe = Buffer.alloc(0);
+  readonly #stripes: BufferPool;
+  #buffer: Uint8Array | undefined;
   #filled = 0;
 
-  *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+  constructor(stripes: BufferPool) {
+    this.#stripes = stripes;
+  }
+
+  *push(chunk: Uint8Array): Generator<RawPiece, void, undefined> {
     for (let at = 0; at < chunk.length; ) {
-      if (this.#stripe.length === 0) this.#stripe = Buffer.allocUnsafe(STRIPE_SIZE_BYTES);
+      this.#buffer ??= this.#stripes.take();
       const part = chunk.subarray(at, at + STRIPE_SIZE_BYTES - this.#filled);
-      this.#stripe.set(part, this.#filled);
+      this.#buffer.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled === STRIPE_SIZE_BYTES) yield this.finish();
+      if (this.#filled === STRIPE_SIZE_BYTES) yield* this.finish();
     }
   }
 
-  finish(): Uint8Array {
-    const stripe = this.#stripe.subarray(0, this.#filled);
-    this.#stripe = Buffer.alloc(0);
+  *finish(): Generator<RawPiece, void, undefined> {
+    const buffer = this.#buffer;
+    if (buffer === undefined) return;
+    const raw = buffer.subarray(0, this.#filled);
+    this.#buffer = undefined;
     this.#filled = 0;
-    return stripe;
+    yield { kind: "raw", raw, buffer };
   }
-}
-
-async function encodeStripe(raw: Uint8Array, shape: Shape): Promise<EncodeEvent> {
-  const { compression, stored } = await compressStripe(raw);
-  const blocks = await encodeBlocks(stored, shape);
-  const hashes = await Promise.all(blocks.map(sha256Async));
-  const blockHashes = Buffer.concat(hashes);
-  return {
-    kind: "stripe",
-    blocks,
-    stripe: { compression, storedSizeBytes: stored.length, blockHashes },
-  };
 }

@@ -61,10 +61,10 @@ export class Hosts {
     });
   }
 
-  /** Hosts that failed before are not asked again. @returns those that did not fail */
+  /** One after the other, so that one copy is in memory. Hosts that failed before are not asked again. @returns those that did not fail */
   async #each(work: (host: NamedHost) => Promise<void>): Promise<NamedHost[]> {
     const asked = this.#hosts.filter(({ settings }) => !this.#failures.has(settings.name));
-    await Promise.all(asked.map((host) => this.#attempt(host, work)));
+    for (const host of asked) await this.#attempt(host, work);
     this.#options.signal.throwIfAborted();
     return asked.filter(({ settings }) => !this.#failures.has(settings.name));
   }

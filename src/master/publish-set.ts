@@ -10,7 +10,7 @@ import type { Stripe } from "../manifest/file-table.js";
 import type { LedgerLine, Table } from "../manifest/ledger.js";
 import { type Stream, tablePath } from "../manifest/paths.js";
 import { NO_CONTENTS, type WrittenContents, writeContents } from "./contents-writer.js";
-import { type ExpectedHash, encodeFiles, type PlainFile } from "./encode.js";
+import type { ExpectedHash, FileEncoder, PlainFile } from "./encode.js";
 import { FileTableWriter } from "./file-table-writer.js";
 import type { PackWriter } from "./pack-writer.js";
 import { fingerprint, type WholeSet } from "./repository.js";
@@ -22,6 +22,8 @@ export interface SetPlace {
   readonly publication: string;
   readonly session: string;
   readonly shape: Shape;
+  /** Of that shape. */
+  readonly encoder: FileEncoder;
   /** Of the set's chain; they stand where the set before it ended. */
   readonly packs: Readonly<Record<Stream, PackWriter>>;
   readonly unsynced: UnsyncedFiles;
@@ -152,7 +154,7 @@ async function encodeStream(
   place: SetPlace,
   { stream, set }: { readonly stream: Stream; readonly set: WholeSet },
 ): Promise<EncodedStream> {
-  const { shape, unsynced } = place;
+  const { shape, encoder, unsynced } = place;
   const packs = place.packs[stream];
   const mayBeInline = stream === "volumes";
   const file = tableFile(place, stream, set);
@@ -162,7 +164,7 @@ async function encodeStream(
   let shareBytes = 0;
   let start: PackEnd | undefined;
   let stripes: Stripe[] = [];
-  for await (const event of encodeFiles(files, shape)) {
+  for await (const event of encoder.encode(files)) {
     start ??= packs.beginFile();
     if (event.kind === "stripe") {
       packs.append(event.blocks);

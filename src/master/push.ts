@@ -39,8 +39,8 @@ export async function fillHost(
   const held = readFilled(stateDirectory, host.name) ?? (await readHostHead(host, options));
   const isWhole = held !== undefined && (await hasNewestPacks({ host, shares }, held, options));
   const all = findMissing(publication.chains, target, isWhole ? held : undefined);
+  const copier = new Copier(publication.folder, host, signal);
   for (const missing of all) {
-    const copier = new Copier(publication.folder, host, signal);
     await copyPacks(copier, shares, missing, options);
     await copyTables(copier, publication.session, missing);
     await copier.sync();
@@ -67,6 +67,7 @@ class Copier {
   readonly #host: Host;
   readonly #signal: AbortSignal;
   readonly #unsynced = new Set<string>();
+  #piece: Uint8Array | undefined;
 
   constructor(folder: string, host: Host, signal: AbortSignal) {
     this.#folder = folder;
@@ -78,9 +79,11 @@ class Copier {
   async copy(file: string, start: number, end: number): Promise<void> {
     const source = path.join(this.#folder, file);
     const last = Math.min(end, fileIdentity(source)?.sizeBytes ?? 0);
+    this.#piece ??= Buffer.allocUnsafeSlow(PIECE_BYTES);
     for (let offset = start; offset < last; offset += PIECE_BYTES) {
       const sizeBytes = Math.min(PIECE_BYTES, last - offset);
-      const bytes = await readRange(source, offset, sizeBytes, { signal: this.#signal });
+      const options = { into: this.#piece, signal: this.#signal };
+      const bytes = await readRange(source, offset, sizeBytes, options);
       await this.#host.write(file, offset, bytes);
       this.#unsynced.add(file);
     }
@@ -92,7 +95,7 @@ class Copier {
   }
 }
 
-const PIECE_BYTES = 4 * 1024 * 1024;
+const PIECE_BYTES = 1024 * 1024;
 
 /**
  * The folder of a new host is made. That of a host we wrote to before is a mount that is missing when it is not there:

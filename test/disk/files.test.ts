@@ -39,6 +39,17 @@ describe("reading a range", () => {
     expect(Buffer.compare(found, BYTES.subarray(offset, offset + sizeBytes))).toBe(0);
   });
 
+  it("puts the bytes where they are wanted", async () => {
+    const file = makeFile();
+    const into = Buffer.alloc(100);
+
+    const bytes = await readRange(file, 7, 50, { into, signal });
+
+    expect(bytes).toEqual(await readRange(file, 7, 50, { signal }));
+    expect(into.subarray(0, 50).equals(bytes)).toBe(true);
+    expect(into.subarray(50).equals(Buffer.alloc(50))).toBe(true);
+  });
+
   it("says that the file ends before", async () => {
     await expect(readRange(makeFile(), 700_000, 2, { signal })).rejects.toMatchObject({
       code: "SOURCE_SHORT",

@@ -74,6 +74,17 @@ describe("the code", () => {
     ]);
   });
 
+  test("makes the same blocks in room that was used before", async () => {
+    const stored = Buffer.from("any k of n shares give the stripe back", "latin1");
+    const room = Buffer.alloc(100, 0xff);
+    const blocks = await encodeBlocks(stored, { k: 3, n: 5 }, room);
+    expect(blocks).toEqual(await encodeBlocks(stored, { k: 3, n: 5 }));
+    expect(blocks.every((block) => block.buffer === room.buffer)).toBe(true);
+    await expect(encodeBlocks(stored, { k: 3, n: 5 }, room.subarray(0, 79))).rejects.toThrow(
+      "79 bytes for blocks of 80",
+    );
+  });
+
   test("makes the parity of a large stripe that it has always made", async () => {
     const stored = patterned(1_000_003);
     const blocks = await encodeBlocks(stored, { k: 4, n: 6 });
