@@ -99,7 +99,7 @@ export async function* streamFile(
   options: { readonly start?: number; readonly signal: AbortSignal },
 ): AsyncGenerator<Uint8Array> {
   const { signal } = options;
-  const handle = await unlessAborted(signal, () => openSource(file));
+  const handle = await openUnlessAborted(file, signal);
   try {
     let position = options.start ?? 0;
     for (let size = CHUNK_BYTES; size === CHUNK_BYTES; position += size) {
@@ -121,6 +121,18 @@ async function openSource(file: string): Promise<FileHandle> {
     return await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw sourceFailure(error, file);
+  }
+}
+
+/** As `openSource`; a file that is opened though nobody waits for it any more is closed. */
+async function openUnlessAborted(file: string, signal: AbortSignal): Promise<FileHandle> {
+  signal.throwIfAborted();
+  const opening = openSource(file);
+  try {
+    return await unlessAborted(signal, () => opening);
+  } catch (error) {
+    opening.then((handle) => handle.close()).catch(() => undefined);
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   fileIdentity,
   isEmptyFolder,
@@ -24,6 +24,15 @@ function makeFile(bytes: Uint8Array = BYTES): string {
   const file = path.join(temporaryFolder(), "f");
   fs.writeFileSync(file, bytes);
   return file;
+}
+
+/** What a descriptor of ours is open for. */
+function linkOf(descriptor: string): string | undefined {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return undefined;
+  }
 }
 
 describe("reading a range", () => {
@@ -117,6 +126,19 @@ describe("streaming a file", () => {
     }
 
     expect(fs.readdirSync("/proc/self/fd").length).toBe(before);
+  });
+
+  it("closes the file when it is asked to stop while it opens it", async () => {
+    const file = makeFile();
+    const descriptors = (): number =>
+      fs.readdirSync("/proc/self/fd").filter((fd) => linkOf(fd) === file).length;
+    const stop = new AbortController();
+    const reading = streamFile(file, { signal: stop.signal }).next();
+    stop.abort(new Error("enough"));
+
+    await expect(reading).rejects.toThrow("enough");
+    await new Promise<void>((resolve) => fs.stat(file, () => resolve()));
+    await vi.waitFor(() => expect(descriptors()).toBe(0));
   });
 
   it("stops in the middle when asked", async () => {
