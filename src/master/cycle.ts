@@ -2,6 +2,7 @@
 import type { MasterMirror } from "../config/master.js";
 import { lockState } from "../daemon/lock.js";
 import { formatSetName } from "../duplicity/names.js";
+import { isMirrorError, type MirrorError } from "../errors.js";
 import type { Head } from "../manifest/head.js";
 import type { SigningKey } from "../manifest/keys.js";
 import type { Runtime } from "../runtime.js";
@@ -77,10 +78,29 @@ async function doCycle(options: DoCycleOptions): Promise<PublishReport> {
   const publication = openPublication(config, key);
   const { stateDirectory } = config;
   const hosts = Hosts.open(config, { publication, stateDirectory, key, runtime, signal });
-  if (config.duplicity.engine === "run") {
-    settleRuns(config);
-    if (options.isBackupDue) await times.measure("backup", () => backUp(options));
+  const failure = await times.measure("backup", () => backUp(options));
+  try {
+    const { failure: later, report } = await publish(options, { publication, hosts, times });
+    const first = failure ?? later;
+    if (first !== undefined) throw first;
+    return report;
+  } catch (error) {
+    if (signal.aborted || !isMirrorError(error)) throw error;
+    throw failure ?? error;
   }
+}
+
+/** All but the backup; whatever became of that, what is there is published, and the head is kept from growing old. */
+async function publish(
+  options: DoCycleOptions,
+  using: {
+    readonly publication: Publication;
+    readonly hosts: Hosts;
+    readonly times: PhaseTimes;
+  },
+): Promise<{ readonly report: PublishReport; readonly failure: MirrorError | undefined }> {
+  const { config, runtime, signal } = options;
+  const { publication, hosts, times } = using;
   const choice = await times.measure("choose", () => choose(options, publication));
   const encoded = await times.measure("encode", () =>
     encodeSets(choice.sets, {
@@ -96,11 +116,10 @@ async function doCycle(options: DoCycleOptions): Promise<PublishReport> {
   if (next !== undefined) publication.publish(next.head);
   await times.measure("push", () => hosts.announce());
   const removed = await times.measure("retain", () => retain(options, publication, hosts));
-  if (encoded.failure !== undefined) throw encoded.failure;
-  return makeReport(options, {
-    ...{ publication, next, choice, encoded, hosts, removed },
-    seconds: times.seconds,
-  });
+  const { seconds } = times;
+  const done = { publication, next, choice, encoded, hosts, removed, seconds };
+  const report = makeReport(options, done);
+  return { report, failure: encoded.failure };
 }
 
 function openPublication(config: MasterMirror, key: SigningKey): Publication {
@@ -112,11 +131,24 @@ function openPublication(config: MasterMirror, key: SigningKey): Publication {
   });
 }
 
-async function backUp({ config, runtime, full, signal }: DoCycleOptions): Promise<void> {
-  const { errors } = await backUpTree({ config, runtime, full: full ?? false, signal });
-  if (errors === 0) return;
-  const advice = "its set waits for a later one without errors: make the tree readable";
-  runtime.log.error("backup.errors", { mirror: config.name, errors, advice });
+/** @returns why nothing was backed up, which ends the cycle badly, but not at once */
+async function backUp(options: DoCycleOptions): Promise<MirrorError | undefined> {
+  const { config, runtime, full, isBackupDue, signal } = options;
+  if (config.duplicity.engine === "external") return undefined;
+  settleRuns(config);
+  if (!isBackupDue) return undefined;
+  try {
+    const { errors } = await backUpTree({ config, runtime, full: full ?? false, signal });
+    if (errors > 0) {
+      const advice = "its set waits for a later one without errors: make the tree readable";
+      runtime.log.error("backup.errors", { mirror: config.name, errors, advice });
+    }
+    return undefined;
+  } catch (error) {
+    if (signal.aborted || !isMirrorError(error)) throw error;
+    settleRuns(config);
+    return error;
+  }
 }
 
 async function choose(

@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { masterStatus } from "../../src/master/status.js";
 import { readWithheld } from "../../src/master/withheld.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
@@ -75,6 +76,33 @@ describe.skipIf(NO_DUPLICITY)(`running duplicity ${NO_DUPLICITY ?? ""}`, () => {
     expect(readdirSync(bench.config.repository)).toEqual(before);
     expect(readHead(bench.config.publication).generation).toBe(1);
   });
+
+  it.each([
+    ["TREE_MISSING", (bench: Bench) => rmSync(bench.config.tree, { recursive: true })],
+    ["PROGRAM_FAILED", () => void replaceDuplicity(["echo 'the disk is on fire' >&2", "exit 1"])],
+  ])(
+    "refreshes a head that grows old though nothing can be backed up: %s",
+    async (code, damage) => {
+      const bench = makeBench(fastTemporaryFolder(), { headLifetimeMs: 60_000 });
+      makeTree(bench.config.tree, { files: 3 });
+      const { newest } = await bench.publish();
+      const before = readHead(bench.config.publication);
+      damage(bench);
+      await expect(bench.publish()).rejects.toMatchObject({ code });
+      expect(readHead(bench.config.publication)).toEqual(before);
+      bench.runtime.offsetMs = 31_000;
+      await expect(bench.publish()).rejects.toMatchObject({ code });
+      const after = readHead(bench.config.publication);
+      expect(after).toMatchObject({
+        generation: 2,
+        newest: before.newest,
+        ledgers: before.ledgers,
+      });
+      expect(after.expiresAt).toBeGreaterThan(before.expiresAt);
+      expect(masterStatus(bench.config)).toMatchObject({ head: { newest } });
+      expect(masterStatus(bench.config).lastCycle?.error).toContain(code);
+    },
+  );
 
   it("backs up nothing while the marker is not there", async () => {
     const guard = { marker: "mounted", maxShrinkPercent: 50 };
@@ -168,18 +196,21 @@ function emptyFolder(folder: string): void {
   mkdirSync(folder);
 }
 
-/** Puts a duplicity first on the PATH that is the real one, but says that it met an error. The function undoes it. */
+/** Makes duplicity say that it met an error. The function undoes it. */
 function countErrors(): () => void {
+  return replaceDuplicity([
+    "set -o pipefail",
+    "{ duplicity \"$@\" 3>&1 >&4 | sed -u 's/^\\. Errors 0.*/. Errors 1/' >&3; } 4>&1",
+  ]);
+}
+
+/** Puts a script first on the PATH that `duplicity` then means; the script itself finds the real one. */
+function replaceDuplicity(lines: readonly string[]): () => void {
   const folder = fastTemporaryFolder();
   const script = path.join(folder, "duplicity");
   const before = process.env["PATH"] ?? "";
-  const lines = [
-    "#!/bin/bash",
-    `export PATH='${before}'`,
-    "set -o pipefail",
-    "{ duplicity \"$@\" 3>&1 >&4 | sed -u 's/^\\. Errors 0.*/. Errors 1/' >&3; } 4>&1",
-  ];
-  writeFileSync(script, `${lines.join("\n")}\n`);
+  const all = ["#!/bin/bash", `export PATH='${before}'`, ...lines];
+  writeFileSync(script, `${all.join("\n")}\n`);
   chmodSync(script, 0o755);
   process.env["PATH"] = `${folder}:${before}`;
   const restore = (): void => {
