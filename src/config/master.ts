@@ -64,6 +64,8 @@ export interface DuplicitySettings {
   readonly engine: "run" | "external";
   readonly volumeSizeBytes: number;
   readonly fullEveryMs: number;
+  /** Engine `run`: how many chains stay in the repository; no fewer than stay published. */
+  readonly keepChains: number;
   readonly encryption: "none";
   readonly timeoutMs: number;
   readonly exclude: readonly string[];
@@ -134,6 +136,7 @@ function duplicityFields() {
     engine: oneOf("run", "external").default(defaults.engine),
     volumeSize: size(MIB, 4096 * MIB).default(defaults.volumeSizeBytes),
     fullEvery: duration(MINUTE_MS, 3660 * DAY_MS).default(defaults.fullEveryMs),
+    keepChains: integer(1, 1000).exactOptional(),
     encryption: oneOf("none").default(defaults.encryption),
     timeout: duration(1000, 30 * DAY_MS).default(defaults.timeoutMs),
     exclude: list(text("a duplicity pattern")).default([]),
@@ -154,7 +157,7 @@ type MirrorFields = z.output<ReturnType<typeof mirrorFields>>;
 function toMirror(fields: MirrorFields): MasterMirror {
   const { name, repository, hostMargin, watchDelay, headLifetime, duplicity, retain, ...same } =
     fields;
-  const { volumeSize, fullEvery, timeout, ...duplicitySame } = duplicity;
+  const { volumeSize, fullEvery, keepChains, timeout, ...duplicitySame } = duplicity;
   return {
     ...same,
     name: name ?? path.basename(fields.tree),
@@ -166,6 +169,7 @@ function toMirror(fields: MirrorFields): MasterMirror {
       ...duplicitySame,
       volumeSizeBytes: volumeSize,
       fullEveryMs: fullEvery,
+      keepChains: keepChains ?? retain.chains,
       timeoutMs: timeout,
     },
     retain: { chains: retain.chains, graceMs: retain.grace },
@@ -179,6 +183,21 @@ function checkMirror({ value, issues }: z.core.ParsePayload<MirrorFields>): void
   checkFolders(value, report);
   checkShares(value, report);
   checkHosts(value, report);
+  checkKeptChains(value, report);
+}
+
+function checkKeptChains({ duplicity, retain }: MirrorFields, report: Report): void {
+  const { engine, keepChains } = duplicity;
+  if (keepChains === undefined) return;
+  if (engine === "external") {
+    report(
+      ["duplicity", "keepChains"],
+      "expected nothing with engine external: its owner thins it out",
+    );
+  } else if (keepChains < retain.chains) {
+    const least = `expected at least retain.chains = ${retain.chains}`;
+    report(["duplicity", "keepChains"], `${least}, got ${keepChains}`);
+  }
 }
 
 function checkFolders(mirror: MirrorFields, report: Report): void {

@@ -106,7 +106,8 @@ function findLeftovers(archiveDirectory: string): string[] {
   return names.map((name) => path.join(folder, name));
 }
 
-function placesOf(config: MasterMirror): {
+/** What every run of our own duplicity works with. */
+export function placesOf(config: MasterMirror): {
   readonly repository: string;
   readonly archiveDirectory: string;
   readonly temporaryDirectory: string;

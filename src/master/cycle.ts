@@ -18,6 +18,7 @@ import { hashManifests, readRepository } from "./repository.js";
 import { removeRetired } from "./retain.js";
 import { readSigningKey } from "./signing-key.js";
 import { listSources } from "./sources.js";
+import { thinOutRepository } from "./thin-out.js";
 import { readWithheld } from "./withheld.js";
 
 export interface CycleOptions {
@@ -83,7 +84,9 @@ async function doCycle(options: DoCycleOptions): Promise<PublishReport> {
     const { failure: later, report } = await publish(options, { publication, hosts, times });
     const first = failure ?? later;
     if (first !== undefined) throw first;
-    return report;
+    const { head } = publication;
+    await times.measure("retain", () => thinOutRepository({ config, head, runtime, signal }));
+    return { ...report, seconds: times.seconds };
   } catch (error) {
     if (signal.aborted || !isMirrorError(error)) throw error;
     throw failure ?? error;

@@ -177,6 +177,7 @@ export class MirrorDaemon {
     metrics.add("dupmirror_master_cycles_total", { mirror: config.name, outcome: "failed" });
     const { code, message } = error;
     runtime.log.error("cycle.failed", { mirror: config.name, code, message });
+    this.#tellHead();
     this.#wakeLater(RETRY_MS);
   }
 

@@ -59,6 +59,13 @@ export async function cleanUp(options: DuplicityOptions): Promise<void> {
   await run(options, ["cleanup"], ["--force"]);
 }
 
+/** Removes all chains but the newest `keep` from the repository and the archive directory. */
+export async function removeOldChains(
+  options: DuplicityOptions & { readonly keep: number },
+): Promise<void> {
+  await run(options, ["remove-all-but-n-full", String(options.keep)], ["--force"]);
+}
+
 /** As duplicity tells it: `0.8.22`. @throws MirrorError PROGRAM_MISSING, PROGRAM_FAILED */
 export async function duplicityVersion(options: { readonly signal: AbortSignal }): Promise<string> {
   const result = await runProgram({

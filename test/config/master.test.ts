@@ -15,6 +15,7 @@ describe("loadMasterConfig", () => {
         engine: "run",
         volumeSizeBytes: 26_214_400,
         fullEveryMs: 2_592_000_000,
+        keepChains: 2,
         encryption: "none",
         timeoutMs: 86_400_000,
         exclude: [],
@@ -50,6 +51,14 @@ describe("loadMasterConfig", () => {
     ["duplicity: { volumeSize: 10 kB }", 'volumeSize: expected a size such as 25 MiB, got "10 kB"'],
     ["duplicity: { encryption: gpg }", 'duplicity.encryption: expected none, got "gpg"'],
     ["duplicity: { engine: magic }", 'engine: expected one of run, external, got "magic"'],
+    [
+      "duplicity: { keepChains: 1 }",
+      "duplicity.keepChains: expected at least retain.chains = 2, got 1",
+    ],
+    [
+      "duplicity: { engine: external, keepChains: 4 }",
+      "duplicity.keepChains: expected nothing with engine external",
+    ],
     ["schedule: often", 'schedule: expected a cron schedule such as "*/15 * * * *", got "often"'],
     ["watch: yes", 'watch: expected true or false, got "yes"'],
     ["http: { listen: 8873 }", "http.listen: expected HOST:PORT such as 127.0.0.1:8873, got 8873"],

@@ -22,6 +22,7 @@ describe("samples", () => {
           engine: "run",
           volumeSizeBytes: 26_214_400,
           fullEveryMs: 2_592_000_000,
+          keepChains: 2,
           encryption: "none",
           timeoutMs: 86_400_000,
           exclude: ["**/.snapshot"],

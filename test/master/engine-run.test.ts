@@ -43,6 +43,56 @@ describe.skipIf(NO_DUPLICITY)(`running duplicity ${NO_DUPLICITY ?? ""}`, () => {
     expect(head.ledgers).toHaveLength(2);
   });
 
+  it("deletes chains that are kept no longer once a new one is published", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    const { tree, repository } = bench.config;
+    const paths = makeTree(tree, { files: 30 });
+    const fullSets = (): string[] =>
+      readdirSync(repository)
+        .filter((name) => /^duplicity-full\..*manifest$/.test(name))
+        .toSorted();
+    const publishChain = async (step: number): Promise<void> => {
+      await bench.publish({ full: true });
+      liveOneStep(tree, paths, step);
+      await bench.publish();
+    };
+    await publishChain(1);
+    const [first] = fullSets();
+    await publishChain(2);
+    expect(fullSets()).toHaveLength(2);
+    await publishChain(3);
+    const { sets } = await check(bench);
+    expect(sets).toHaveLength(4);
+    expect(fullSets()).toHaveLength(2);
+    expect(fullSets()).not.toContain(first);
+    const status = masterStatus(bench.config);
+    expect(status).toMatchObject({ head: { chainCount: 2 }, withheld: [], waiting: [] });
+    expect(status.lastCycle?.error).toBeUndefined();
+    const before = readHead(bench.config.publication);
+    liveOneStep(tree, paths, 4);
+    expect((await bench.publish()).newest).toMatch(/^inc\./);
+    expect((await check(bench)).sets).toHaveLength(5);
+    expect(readHead(bench.config.publication).session).toBe(before.session);
+  });
+
+  it("deletes no chain while the newest one is withheld, nor more than it shall", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    const { tree, repository } = bench.config;
+    makeTree(tree, { files: 3 });
+    const chainCount = (): number =>
+      readdirSync(repository).filter((name) => /^duplicity-full\..*manifest$/.test(name)).length;
+    await bench.publish();
+    await bench.publish({ full: true });
+    const restore = countErrors();
+    await bench.publish({ full: true });
+    expect(chainCount()).toBe(3);
+    restore();
+    const { duplicity } = bench.config;
+    const generous = { ...bench.config, duplicity: { ...duplicity, keepChains: 3 } };
+    await bench.publish({ full: true, config: generous });
+    expect(chainCount()).toBe(3);
+  });
+
   it("never writes a full set over one of the same second", async () => {
     const bench = makeBench(fastTemporaryFolder());
     makeTree(bench.config.tree, { files: 3 });

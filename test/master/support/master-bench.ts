@@ -78,6 +78,7 @@ function makeConfig(folder: string, change: Partial<MasterMirror>): MasterMirror
       engine: "run",
       volumeSizeBytes: 1024 * 1024,
       fullEveryMs: 30 * 86_400_000,
+      keepChains: 2,
       encryption: "none",
       timeoutMs: 120_000,
       exclude: [],
