@@ -13,6 +13,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -70,16 +71,37 @@ export function syncFolder(folder: string): void {
   withFile(folder, flags, "sync", (descriptor) => fsyncSync(descriptor));
 }
 
-/** Makes the folder and those above it that are missing; one that stands keeps its mode. */
+/**
+ * Makes the folder and those above it that are missing; one that stands keeps its mode. One by one: node's
+ * own recursion never ends where a folder can neither be made nor be found to be missing.
+ * @throws MirrorError DISK_SPACE, DISK_FAILED
+ */
 export function makeFolder(folder: string, mode = 0o755): void {
-  const first = doing(`cannot make the folder ${folder}`, () =>
-    mkdirSync(folder, { recursive: true, mode }),
-  );
-  if (first === undefined) return;
-  const above = path.dirname(first);
-  for (let made = path.resolve(folder); made !== above; ) {
-    made = path.dirname(made);
-    syncFolder(made);
+  for (const missing of missingFolders(path.resolve(folder))) {
+    doing(`cannot make the folder ${missing}`, () => makeIfMissing(missing, mode));
+    syncFolder(path.dirname(missing));
+  }
+}
+
+/** `folder` and those above it that are no folders, the topmost first. */
+function missingFolders(folder: string): string[] {
+  const missing: string[] = [];
+  for (let place = folder; !isFolder(place); place = path.dirname(place)) {
+    missing.push(place);
+    if (place === path.dirname(place)) break;
+  }
+  return missing.reverse();
+}
+
+function isFolder(place: string): boolean {
+  return statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function makeIfMissing(folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, mode);
+  } catch (error) {
+    if (systemCode(error) !== "EEXIST" || !isFolder(folder)) throw error;
   }
 }
 

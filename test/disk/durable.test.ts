@@ -95,6 +95,18 @@ describe("folders", () => {
     expect(fs.statSync(path.join(folder, "a/b/c")).mode & 0o777).toBe(0o700);
   });
 
+  it("that cannot be made are an error, not a search without end", () => {
+    expect(() => makeFolder("/proc/dupmirror/state")).toThrow("cannot make the folder");
+  });
+
+  it("are not made where a file stands", () => {
+    const file = path.join(temporaryFolder(), "f");
+    fs.writeFileSync(file, "kept");
+
+    expect(() => makeFolder(file)).toThrow("cannot make the folder");
+    expect(() => makeFolder(path.join(file, "below"))).toThrow("cannot make the folder");
+  });
+
   it("go with all in them, symlinks not followed", () => {
     const folder = temporaryFolder();
     makeFolder(path.join(folder, "a/b"));
