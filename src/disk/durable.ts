@@ -77,8 +77,9 @@ export function syncFolder(folder: string): void {
  * @throws MirrorError DISK_SPACE, DISK_FAILED
  */
 export function makeFolder(folder: string, mode = 0o755): void {
-  for (const missing of missingFolders(path.resolve(folder))) {
-    doing(`cannot make the folder ${missing}`, () => makeIfMissing(missing, mode));
+  const what = `cannot make the folder ${folder}`;
+  for (const missing of doing(what, () => missingFolders(path.resolve(folder)))) {
+    doing(what, () => makeIfMissing(missing, mode));
     syncFolder(path.dirname(missing));
   }
 }
