@@ -32,14 +32,12 @@ describe.skipIf(NO_BOX !== undefined)(`the systemd units ${NO_BOX ?? ""}`, () =>
     for (const unit of [MASTER, REPLICA]) {
       expect(await show(box, unit)).toMatchObject({ ActiveState: "active", NRestarts: "0" });
       await box.run("systemctl", "stop", unit);
-      expect(await show(box, unit)).toMatchObject({
-        ActiveState: "inactive",
-        Result: "success",
-        ExecMainStatus: "143",
-        NRestarts: "0",
-      });
+      expect(await show(box, unit)).toMatchObject({ ActiveState: "inactive", Result: "success" });
       const journal = await box.run("journalctl", "--unit", unit, "--output=cat", "--no-pager");
-      expect(journal).not.toMatch(/notify\.failed|Failed with|Failed to start|denied|EPERM|EACCES|EROFS|timed out/);
+      expect(journal).toContain("Deactivated successfully");
+      expect(journal).not.toMatch(
+        /notify\.failed|Failed with|Failed to start|denied|EPERM|EACCES|EROFS|timed out/,
+      );
     }
   });
 });
@@ -77,7 +75,7 @@ function writeConfig(file: string, mirror: unknown): void {
 }
 
 async function show(box: Box, unit: string): Promise<Record<string, string>> {
-  const properties = "ActiveState,Result,ExecMainStatus,NRestarts";
+  const properties = "ActiveState,Result,NRestarts";
   const text = await box.run("systemctl", "show", unit, `--property=${properties}`);
   const pairs = text.split("\n").map((line): [string, string] => {
     const [name = "", ...value] = line.split("=");
