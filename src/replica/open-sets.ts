@@ -1,5 +1,4 @@
-/** The sets of the newest chain: their tables, and where their volumes come from. */
-import type { Head } from "../manifest/head.js";
+/** The sets of a chain: their tables, and where their volumes come from. */
 import type { SourcePool } from "../retrieve/source-pool.js";
 import type { Decryptor } from "./decryptor.js";
 import { EncryptedSets } from "./encrypted-sets.js";
@@ -12,18 +11,17 @@ export interface OpenedSets {
   readonly place: SetPlace;
 }
 
-/** @param tools.workFolder the cycle's own, empty */
-export function openSets(
-  { session, newest: { chain } }: Head,
-  tools: {
-    readonly pool: SourcePool;
-    readonly decryptor: Decryptor;
-    readonly workFolder: string;
-  },
-): OpenedSets {
-  const { pool, workFolder } = tools;
+export function openSets(options: {
+  readonly session: string;
+  readonly chain: number;
+  readonly pool: SourcePool;
+  readonly decryptor: Decryptor;
+  /** The operation's own, empty. */
+  readonly workFolder: string;
+}): OpenedSets {
+  const { session, chain, pool, workFolder } = options;
   const published = publishedVolumes(pool);
-  const encrypted = new EncryptedSets({ session, chain, ...tools });
+  const encrypted = new EncryptedSets(options);
   const tables = new TableStore({
     pool,
     session,
