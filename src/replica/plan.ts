@@ -247,7 +247,10 @@ class Draft {
     if (local !== undefined) this.extra(path);
   }
 
-  /** `compare`: a file of equal size and time is taken to have the right content; `replace`: it is built anew. */
+  /**
+   * `compare`: a file with the size and time of a version, the last or an earlier one, is taken to have its content;
+   * `replace`: it is built anew.
+   */
   settle(
     survivors: readonly Survivor[],
     local: LocalObject | undefined,
@@ -291,16 +294,14 @@ class Draft {
     mode: "compare" | "replace",
   ): void {
     const { path, attributes } = entry;
-    const builds = survivors[0] !== undefined && buildsOnPrevious(survivors[0].entry);
+    const lacked = mode === "compare" ? lackedBy(local, survivors) : survivors;
+    const builds = lacked[0] === undefined || buildsOnPrevious(lacked[0].entry);
     if (builds && local?.type !== "file") {
       this.#damaged.push(path);
       return;
     }
-    const keeps =
-      local?.type === "file" &&
-      (builds ? onlyKeeps(survivors, local) : mode === "compare" && isLike(entry, local));
-    if (keeps) {
-      if (builds && entry.signature !== undefined) {
+    if (builds && local !== undefined && onlyKeeps(lacked, local)) {
+      if (lacked.length > 0 && entry.signature !== undefined) {
         this.#checks.push({ path, signature: entry.signature });
       }
       if (!this.#hasAttributes(attributes, local)) this.#attributes.push({ path, attributes });
@@ -308,7 +309,7 @@ class Draft {
     }
     this.#counts[builds ? "patched" : "written"]++;
     this.#counts.stagedBytes += entry.sizeBytes;
-    this.#stage(path, survivors);
+    this.#stage(path, lacked);
   }
 
   #stage(path: TreePath, survivors: readonly Survivor[]): void {
@@ -373,7 +374,17 @@ function onlyKeeps(survivors: readonly Survivor[], local: LocalObject): boolean 
   );
 }
 
-function isLike(entry: FileEntry, local: LocalObject): boolean {
+/** What is to be done to a file that may hold one of the survivors' versions already: nothing when that is the last. */
+function lackedBy(
+  local: LocalObject | undefined,
+  survivors: readonly Survivor[],
+): readonly Survivor[] {
+  if (local?.type !== "file") return survivors;
+  return survivors.slice(survivors.findLastIndex(({ entry }) => isLike(entry, local)) + 1);
+}
+
+function isLike(entry: ContentsEntry, local: LocalObject): boolean {
+  if (entry.kind === "deleted" || entry.kind === "object") return false;
   return entry.sizeBytes === local.sizeBytes && entry.attributes.mtime === local.mtime;
 }
 

@@ -13,7 +13,14 @@ import {
   USE_LAST,
   USE_NEEDED,
 } from "../../src/replica/plan.js";
-import { deletedEntry, directoryEntry, fileEntry, linkEntry, paths } from "./support/entries.js";
+import {
+  ATTRIBUTES,
+  deletedEntry,
+  directoryEntry,
+  fileEntry,
+  linkEntry,
+  paths,
+} from "./support/entries.js";
 
 const RULES: PlanRules = {
   ownerOf: () => undefined,
@@ -191,6 +198,23 @@ describe("the whole tree", () => {
     });
     expect(plan.attributes.map(({ path }) => path)).toEqual(["a"]);
     expect(uses(plan)).toEqual([[0, 0, ONLY]]);
+  });
+
+  test("patches a file that is an earlier version of its path", () => {
+    const at = (mtime: number) => ({ attributes: { ...ATTRIBUTES, mtime }, sizeBytes: 3 });
+    const sets = [
+      [directoryEntry(""), fileEntry("snapshot", "a", at(1))],
+      [fileEntry("diff", "a", at(2))],
+      [fileEntry("diff", "a", at(3))],
+      [fileEntry("prefix", "a", { ...at(4), signature: SIGNATURE })],
+    ];
+    const holding = (mtime: number) =>
+      whole(sets, { "": DIRECTORY, a: { ...FILE, sizeBytes: 3, mtime } });
+    expect(uses(holding(1)).slice(1)).toEqual([[USE_NEEDED | USE_FIRST], [1], [1 | USE_LAST]]);
+    expect(uses(holding(2)).slice(1)).toEqual([[0], [USE_NEEDED | USE_FIRST], [1 | USE_LAST]]);
+    expect(holding(3)).toMatchObject({ checks: [{ path: "a" }], attributes: [{ path: "a" }] });
+    expect(holding(4)).toMatchObject({ checks: [], attributes: [], counts: { patched: 0 } });
+    expect(holding(9).counts).toMatchObject({ written: 1, patched: 0 });
   });
 
   test("has not what a later set deleted", () => {
