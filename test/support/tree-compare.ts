@@ -4,7 +4,7 @@ import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } 
 
 type ObjectType = "file" | "directory" | "symlink" | "fifo" | "character" | "block" | "socket";
 
-interface TreeRecord {
+export interface TreeRecord {
   /** latin1; the root is the empty string. */
   readonly path: string;
   readonly type: ObjectType;

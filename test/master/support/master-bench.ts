@@ -8,7 +8,8 @@ import { type CycleOptions, publishOnce } from "../../../src/master/cycle.js";
 import type { PublishReport } from "../../../src/master/report.js";
 import type { Runtime } from "../../../src/runtime.js";
 
-const KEYS = makeKeyPair("pub", Buffer.alloc(32, 7));
+/** Of every bench. */
+export const KEYS = makeKeyPair("pub", Buffer.alloc(32, 7));
 
 /** Verifies what every bench signs. */
 export const VERIFIER = parseVerifierKey(KEYS.verifierKey);

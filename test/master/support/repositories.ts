@@ -21,18 +21,21 @@ export const FIRST_SET_TIME = 1_700_000_000;
 export const DAY_SECONDS = 86_400;
 
 /** Backs up `folder/tree` into `folder/repository`. */
-export function backUpTo({ folder, time, compress = false, full = false }: BackUpOptions): void {
-  const repository = path.join(folder, "repository");
-  mkdirSync(repository, { recursive: true });
-  const words = [
-    ...(full ? ["full"] : []),
+export function backUpTo(options: BackUpOptions): void {
+  mkdirSync(path.join(options.folder, "repository"), { recursive: true });
+  execaSync(DUPLICITY, backUpWords(options), { env: { LC_ALL: "C.UTF-8" } });
+}
+
+/** What duplicity is asked for a backup of `folder/tree` into `folder/repository`, which is there. */
+export function backUpWords({ folder, time, compress, full }: BackUpOptions): readonly string[] {
+  return [
+    ...(full === true ? ["full"] : []),
     ...["--archive-dir", path.join(folder, "archive"), "--name", "test", "--volsize", "1"],
-    ...["--no-encryption", ...(compress ? [] : ["--no-compression"])],
+    ...["--no-encryption", ...(compress === true ? [] : ["--no-compression"])],
     ...["--allow-source-mismatch", "--current-time", `${time}`],
     path.join(folder, "tree"),
-    `file://${repository}`,
+    `file://${path.join(folder, "repository")}`,
   ];
-  execaSync(DUPLICITY, words, { env: { LC_ALL: "C.UTF-8" } });
 }
 
 /** A tree that changes from set to set, and its repository: a full set and `increments` more. */
