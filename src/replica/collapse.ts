@@ -30,12 +30,12 @@ export function* collapseSets(
 ): Generator<Collapsed, void, undefined> {
   const heap = new CursorHeap();
   sets.forEach((entries, set) => heap.push(new Cursor(set, entries[Symbol.iterator]())));
-  for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
-    const path = next.entry.path;
+  for (let top = heap.top(); top !== undefined; top = heap.top()) {
+    const { path } = top.entry;
     const found: Survivor[] = [];
-    for (let cursor: Cursor | undefined = next; cursor !== undefined; cursor = heap.popAt(path)) {
+    for (let cursor: Cursor | undefined = top; cursor !== undefined; cursor = heap.topAt(path)) {
       found.push({ set: cursor.set, ordinal: cursor.ordinal, entry: cursor.entry });
-      heap.push(cursor.advanced());
+      heap.advanceTop();
     }
     yield { path, survivors: survivorsOf(path, found) };
   }
@@ -74,7 +74,7 @@ class Cursor {
   constructor(set: number, entries: Iterator<ContentsEntry>) {
     this.set = set;
     this.#entries = entries;
-    this.advanced();
+    this.advance();
   }
 
   get entry(): ContentsEntry {
@@ -86,11 +86,10 @@ class Cursor {
     return this.#current === undefined;
   }
 
-  advanced(): this {
+  advance(): void {
     const next = this.#entries.next();
     this.#current = next.done === true ? undefined : next.value;
     this.ordinal++;
-    return this;
   }
 }
 
@@ -112,18 +111,24 @@ class CursorHeap {
     cursors[at] = cursor;
   }
 
-  pop(): Cursor | undefined {
-    const cursors = this.#cursors;
-    const top = cursors[0];
-    const last = cursors.pop();
-    if (top === undefined || last === undefined || cursors.length === 0) return top;
-    this.#sink(last);
-    return top;
+  top(): Cursor | undefined {
+    return this.#cursors[0];
   }
 
-  /** The next cursor, if it stands at `path`. */
-  popAt(path: TreePath): Cursor | undefined {
-    return this.#cursors[0]?.entry.path === path ? this.pop() : undefined;
+  /** The top cursor, if it stands at `path`. */
+  topAt(path: TreePath): Cursor | undefined {
+    const top = this.#cursors[0];
+    return top?.entry.path === path ? top : undefined;
+  }
+
+  /** A full set's next entry mostly comes before those of all increments: it stays where it is. */
+  advanceTop(): void {
+    const cursors = this.#cursors;
+    const top = cursors[0];
+    if (top === undefined) return;
+    top.advance();
+    const next = top.ended ? cursors.pop() : top;
+    if (next !== undefined && cursors.length > 0) this.#sink(next);
   }
 
   #sink(cursor: Cursor): void {
