@@ -3,6 +3,7 @@ import { displayPath, joinPaths, parentPath, type TreePath } from "../bytes/tree
 import type { ConfinedTree, FileAttributes } from "../disk/confined.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import type { Attributes, ContentsEntry, FileEntry, SpecialObject } from "../manifest/contents.js";
+import { HeldVersions } from "./held-versions.js";
 import { type PlanRules, USE_FIRST, USE_LAST } from "./plan.js";
 import { Base, Patch, StagedFile } from "./staged-file.js";
 import { STAGE } from "./staging.js";
@@ -34,6 +35,7 @@ export class Builder {
   readonly #queue: WorkItem[] = [];
   #next = 0;
   readonly #damaged = new Set<TreePath>();
+  readonly #versions = new HeldVersions();
   /** What a new object has without being asked: no need to change it to that. */
   readonly #newOwner: { readonly uid: number; readonly gid: number };
   #target: Target | undefined;
@@ -102,9 +104,12 @@ export class Builder {
   /** The common case: all of a small file lies in one chunk. */
   #writeWhole(item: WorkItem, entry: FileEntry, bytes: Uint8Array): void {
     if (bytes.length !== entry.sizeBytes) throw wrongSize(entry, bytes.length);
-    const isLast = (item.use & USE_LAST) !== 0;
-    const attributes = isLast ? this.#attributes(entry.attributes) : INTERMEDIATE;
-    this.#options.tree.writeFile(this.#stagePath(entry.path), bytes, attributes);
+    if ((item.use & USE_LAST) !== 0) {
+      const attributes = this.#attributes(entry.attributes);
+      this.#options.tree.writeFile(this.#stagePath(entry.path), bytes, attributes);
+    } else if (!this.#versions.keep(entry.path, bytes.slice())) {
+      this.#options.tree.writeFile(this.#stagePath(entry.path), bytes, { mode: 0o600 });
+    }
   }
 
   #complete(item: WorkItem): void {
@@ -124,11 +129,8 @@ export class Builder {
   #finishTarget(item: WorkItem, entry: FileEntry): void {
     this.#target ??= this.#openTarget(item);
     if (entry.kind === "prefix") this.#target.copyPrefix(entry.sizeBytes);
-    const isLast = (item.use & USE_LAST) !== 0;
-    this.#target.finish(
-      entry.sizeBytes,
-      isLast ? this.#attributes(entry.attributes) : INTERMEDIATE,
-    );
+    if ((item.use & USE_LAST) === 0) this.#target.finishVersion(entry.sizeBytes, this.#versions);
+    else this.#target.finish(entry.sizeBytes, this.#attributes(entry.attributes));
     this.#target = undefined;
   }
 
@@ -141,7 +143,10 @@ export class Builder {
       isFinal && (entry.kind === "diff" || entry.kind === "prefix") ? entry.signature : undefined;
     const output = new StagedFile(tree, entry.path, expected);
     if (entry.kind === "snapshot") return new Target(output, undefined);
-    return new Target(output, new Base(tree, (use & USE_FIRST) !== 0 ? entry.path : staged));
+    if ((use & USE_FIRST) !== 0) return new Target(output, Base.open(tree, entry.path));
+    const held = this.#versions.take(entry.path);
+    const base = held === undefined ? Base.open(tree, staged) : Base.of(entry.path, held);
+    return new Target(output, base);
   }
 
   /** A base that does not fit makes its file damaged; the rest goes on. */
@@ -153,6 +158,7 @@ export class Builder {
       if (!isMirrorError(error, "BASE_MISMATCH")) throw error;
       this.damaged.push(entry.path);
       this.#damaged.add(entry.path);
+      this.#versions.take(entry.path);
       const { tree } = this.#options;
       const staged = joinPaths(STAGE, entry.path);
       if (tree.lstat(staged) !== undefined) tree.unlink(staged);
@@ -222,19 +228,27 @@ class Target {
   }
 
   finish(sizeBytes: number, attributes: FileAttributes): void {
-    if (!this.#isPrefix) this.#patch?.finish();
-    this.#base?.close();
+    this.#endPatch();
     this.#output.finish(sizeBytes, attributes);
+  }
+
+  /** The result is not what the file will be in the end. */
+  finishVersion(sizeBytes: number, versions: HeldVersions): void {
+    this.#endPatch();
+    this.#output.finishVersion(sizeBytes, versions);
   }
 
   abandon(): void {
     this.#base?.close();
     this.#output.abandon();
   }
+
+  #endPatch(): void {
+    if (!this.#isPrefix) this.#patch?.finish();
+    this.#base?.close();
+  }
 }
 
-/** What a file is while more sets will change it. */
-const INTERMEDIATE: FileAttributes = { mode: 0o600 };
 const NOTHING = new Uint8Array(0);
 /** Obeyed items are dropped from the queue in batches of this many. */
 const QUEUE_TRIM = 4096;

@@ -9,6 +9,7 @@ import { DeltaReader } from "../librsync/delta.js";
 import { SignatureBuilder } from "../librsync/signature.js";
 import type { SignatureDigest } from "../manifest/contents.js";
 import { digestSignature } from "../manifest/signature-digest.js";
+import type { HeldVersions } from "./held-versions.js";
 import { NEW_FILE, STAGE } from "./staging.js";
 
 /** Results up to this size are held in memory and written with one call. */
@@ -51,14 +52,14 @@ export class StagedFile {
   /** @throws MirrorError BASE_MISMATCH when the result is not what the set recorded */
   finish(sizeBytes: number, attributes: FileAttributes): void {
     this.#check(sizeBytes);
-    if (this.#fd === undefined) {
-      this.#tree.writeFile(NEW_FILE, Buffer.concat(this.#held), attributes);
-    } else {
-      closeFile(this.#fd);
-      this.#fd = undefined;
-      this.#tree.setAttributes(NEW_FILE, attributes);
-    }
-    this.#tree.rename(NEW_FILE, joinPaths(STAGE, this.#path));
+    this.#place(attributes);
+  }
+
+  /** As `finish`, for a version that a later set changes: held in memory where there is room. */
+  finishVersion(sizeBytes: number, versions: HeldVersions): void {
+    this.#check(sizeBytes);
+    const isHeld = this.#fd === undefined && versions.keep(this.#path, Buffer.concat(this.#held));
+    if (!isHeld) this.#place({ mode: 0o600 });
   }
 
   /** Drops what was written; safe after `finish`. */
@@ -68,6 +69,17 @@ export class StagedFile {
     closeFile(this.#fd);
     this.#fd = undefined;
     this.#tree.unlink(NEW_FILE);
+  }
+
+  #place(attributes: FileAttributes): void {
+    if (this.#fd === undefined) {
+      this.#tree.writeFile(NEW_FILE, Buffer.concat(this.#held), attributes);
+    } else {
+      closeFile(this.#fd);
+      this.#fd = undefined;
+      this.#tree.setAttributes(NEW_FILE, attributes);
+    }
+    this.#tree.rename(NEW_FILE, joinPaths(STAGE, this.#path));
   }
 
   #check(sizeBytes: number): void {
@@ -117,27 +129,44 @@ export class Patch {
   }
 }
 
-/** The older version: a file of the tree or of the stage. */
+/** The older version: a file of the tree or of the stage, or one that is held in memory. */
 export class Base {
   readonly #name: string;
   readonly #sizeBytes: number;
   #fd: number | undefined;
   #held: Uint8Array | undefined;
 
-  /** @throws MirrorError BASE_MISMATCH when there is no regular file */
-  constructor(tree: ConfinedTree, path: TreePath) {
+  private constructor(
+    path: TreePath,
+    from: { readonly held: Uint8Array } | { readonly fd: number },
+  ) {
     this.#name = displayPath(path);
-    try {
-      this.#fd = tree.openFile(path);
-    } catch (cause) {
-      throw new MirrorError("BASE_MISMATCH", `${this.#name}: cannot read the base of a delta`, {
-        cause,
-      });
+    if ("held" in from) {
+      this.#held = from.held;
+      this.#sizeBytes = from.held.length;
+      return;
     }
-    this.#sizeBytes = fileSize(this.#fd);
+    this.#fd = from.fd;
+    this.#sizeBytes = fileSize(from.fd);
     if (this.#sizeBytes > MEMORY_MAX_BYTES) return;
-    this.#held = readExactly(this.#fd, 0, this.#sizeBytes);
+    this.#held = readExactly(from.fd, 0, this.#sizeBytes);
     this.close();
+  }
+
+  /** @throws MirrorError BASE_MISMATCH when there is no regular file */
+  static open(tree: ConfinedTree, path: TreePath): Base {
+    let fd: number;
+    try {
+      fd = tree.openFile(path);
+    } catch (cause) {
+      const message = `${displayPath(path)}: cannot read the base of a delta`;
+      throw new MirrorError("BASE_MISMATCH", message, { cause });
+    }
+    return new Base(path, { fd });
+  }
+
+  static of(path: TreePath, held: Uint8Array): Base {
+    return new Base(path, { held });
   }
 
   read(position: number, sizeBytes: number): Uint8Array {
