@@ -35,14 +35,38 @@ export const REPLICA_DEFAULTS = {
     totalMs: 10 * MINUTE_MS,
     lowSpeedBytesPerSecond: 1024,
   },
-  /** Files that name others by hash: nobody must see them before what they name. */
+  /**
+   * Files that name others: nobody must see them before what they name. Each kind of repository is entered by its last
+   * file, whose signature comes right before it.
+   */
   publishLast: [
-    "**/InRelease",
-    "**/Release",
-    "**/Release.gpg",
-    "**/repodata/repomd.xml",
-    "**/repodata/repomd.xml.asc",
+    // Debian: packages in the pool, then their indexes, then what names those by hash.
+    "**/dists/**",
+    "Packages.[gxbl]z*",
+    "Sources.[gxbl]z*",
+    "**/*.diff/Index",
+    "Release.gpg",
+    "Release",
+    "InRelease",
+    // RPM
+    "**/repodata/**",
     "**/repodata/repomd.xml.key",
+    "**/repodata/repomd.xml.asc",
+    "**/repodata/repomd.xml",
+    // Arch
+    "*.files.tar.*",
+    "*.files.sig",
+    "*.files",
+    "*.db.tar.*",
+    "*.db.sig",
+    "*.db",
+    // Alpine
+    "APKINDEX.tar.gz",
+    // What says that all is there.
+    "**/project/trace/**",
+    "lastupdate",
+    "lastsync",
+    "last-updated",
   ],
 } as const;
 

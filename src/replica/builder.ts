@@ -171,6 +171,7 @@ export class Builder {
     switch (object.type) {
       case "directory":
         tree.ensureDirectory(staged);
+        tree.setAttributes(staged, this.#whileFilled(attributes));
         return;
       case "symlink":
         tree.symlink(object.target, staged);
@@ -193,6 +194,13 @@ export class Builder {
     const staged = joinPaths(STAGE, path);
     if (path !== "") this.#options.tree.ensureDirectory(parentPath(staged));
     return staged;
+  }
+
+  /** A directory that appears may be entered at once by whom it is for; its time is set when it is full. */
+  #whileFilled(attributes: Attributes): FileAttributes {
+    const { mode, uid, gid } = this.#attributes(attributes);
+    // What is staged in it shall not inherit its group.
+    return { mode: ((mode ?? 0) & 0o777) | 0o700, uid, gid };
   }
 
   #attributes(attributes: Attributes): FileAttributes {

@@ -14,7 +14,7 @@ import {
 import type { ConfinedTree } from "../disk/confined.js";
 import type { Journal, JournalStep } from "./journal.js";
 import { holdsProtected } from "./protected.js";
-import { closeStaging, STAGE, TRASH, WORK } from "./staging.js";
+import { closeStaging, NEW_DIRECTORY, STAGE, TRASH, WORK } from "./staging.js";
 
 export interface CommitOptions {
   readonly tree: ConfinedTree;
@@ -23,7 +23,10 @@ export interface CommitOptions {
   readonly isProtected: (path: TreePath) => boolean;
 }
 
-/** Obeys a journal. Readers see each file old or new, never half; deletions come after all that is new. */
+/**
+ * Obeys a journal. Readers see each file old or new, never half; what names others comes after them, deletions come
+ * after all that is new.
+ */
 export async function commit(options: CommitOptions): Promise<void> {
   const { tree, journal } = options;
   await inTurns(changes(options));
@@ -39,8 +42,10 @@ type Step = () => void;
 function* changes({ tree, journal, isProtected }: CommitOptions): Generator<Step> {
   const { directories } = journal;
   yield* accessible(tree, directories);
-  yield* new Merge(tree, journal.publishLast).changes();
+  const merge = new Merge(tree, journal.publishLast);
+  yield* merge.payloads();
   for (const step of journal.attributes) yield () => setAttributes(tree, step);
+  yield* merge.publishLast();
   for (const path of journal.deletes.toReversed()) yield () => remove(tree, path, isProtected);
   for (const step of directories.toReversed()) yield () => setDirectoryAttributes(tree, step);
 }
@@ -71,7 +76,7 @@ const STEPS_PER_TURN = 2000;
 class Merge {
   readonly #tree: ConfinedTree;
   readonly #held: ReadonlySet<TreePath>;
-  /** Directories that hold something of `#held`: never moved whole before the others have gone. */
+  /** Directories that hold something of `#held`: not moved whole. */
   readonly #opened = new Set<TreePath>();
   #trashCount = 0;
 
@@ -85,34 +90,49 @@ class Merge {
     }
   }
 
-  *changes(): Generator<Step> {
-    if (this.#tree.lstat(STAGE) === undefined) return;
-    yield* this.#folder(ROOT, true);
-    if (this.#held.size > 0) yield* this.#folder(ROOT, false);
+  /** All but what appears last, and the directories for that. */
+  *payloads(): Generator<Step> {
+    if (this.#tree.lstat(STAGE) !== undefined) yield* this.#folder(ROOT);
   }
 
-  *#folder(path: TreePath, holdsBack: boolean): Generator<Step> {
-    const staged = joinPaths(STAGE, path);
-    for (const { name, isDirectory } of this.#tree.listTyped(staged)) {
-      const child = joinPaths(path, toTreePath(name));
-      if (holdsBack && this.#held.has(child)) continue;
-      if (isDirectory) yield* this.#directory(child, holdsBack);
-      else yield () => this.#move(child);
+  *publishLast(): Generator<Step> {
+    for (const path of this.#held) {
+      const staged = this.#tree.lstat(joinPaths(STAGE, path));
+      if (staged?.isDirectory() === false) yield () => this.#move(path);
     }
   }
 
-  *#directory(path: TreePath, holdsBack: boolean): Generator<Step> {
+  *#folder(path: TreePath): Generator<Step> {
+    const staged = joinPaths(STAGE, path);
+    for (const { name, isDirectory } of this.#tree.listTyped(staged)) {
+      const child = joinPaths(path, toTreePath(name));
+      if (isDirectory) yield* this.#directory(child);
+      else if (!this.#held.has(child)) yield () => this.#move(child);
+    }
+  }
+
+  *#directory(path: TreePath): Generator<Step> {
     const local = this.#tree.lstat(path);
     if (local?.isDirectory() === true) {
-      yield* this.#folder(path, holdsBack);
-    } else if (holdsBack && this.#opened.has(path)) {
+      yield* this.#folder(path);
+    } else if (this.#opened.has(path)) {
+      this.#prepareDirectory(path);
       if (local !== undefined) this.#tree.unlink(path);
-      this.#tree.makeDirectory(path, 0o700);
-      yield* this.#folder(path, holdsBack);
+      this.#tree.rename(NEW_DIRECTORY, path);
+      yield* this.#folder(path);
     } else {
       if (local !== undefined) this.#tree.unlink(path);
       yield () => this.#tree.rename(joinPaths(STAGE, path), path);
     }
+  }
+
+  /** Makes `NEW_DIRECTORY` like the staged one, so that in the tree it can be entered from the first. */
+  #prepareDirectory(path: TreePath): void {
+    const staged = this.#tree.lstat(joinPaths(STAGE, path));
+    this.#tree.ensureDirectory(NEW_DIRECTORY);
+    if (staged === undefined) return;
+    const { uid, gid, mode } = staged;
+    this.#tree.setAttributes(NEW_DIRECTORY, { uid, gid, mode: mode & 0o777 });
   }
 
   #move(path: TreePath): void {

@@ -12,7 +12,7 @@ import { type Position, positionJson, positionShape } from "./position.js";
 export interface Journal {
   /** Where the tree will be. */
   readonly position: Position;
-  /** Staged paths that appear only after all others. */
+  /** Staged files that appear only after all others, in this order. */
   readonly publishLast: readonly TreePath[];
   readonly attributes: readonly JournalStep[];
   readonly deletes: readonly TreePath[];

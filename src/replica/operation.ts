@@ -20,7 +20,7 @@ import { readLedger } from "./ledger-copy.js";
 import { type OpenedSets, openSets } from "./open-sets.js";
 import { type OpenedTree, openTree } from "./open-tree.js";
 import { ownerPolicy } from "./owners.js";
-import { pathFilter, pathMatcher } from "./patterns.js";
+import { pathFilter, pathMatcher, patternRank } from "./patterns.js";
 import type { PlanRules } from "./plan.js";
 import { pollHead } from "./poll.js";
 import type { Position } from "./position.js";
@@ -238,7 +238,7 @@ function planRules(config: ReplicaMirror): PlanRules {
     // A master that mirrors another mirror may have backed up a working folder like ours.
     isWanted: (path, isDirectory) =>
       !isWithin(path, WORK) && !isProtected(path) && isIncluded(path, isDirectory),
-    appearsLast: pathMatcher(config.publishLast),
+    rankOf: patternRank(config.publishLast),
   };
 }
 

@@ -13,6 +13,14 @@ export function pathMatcher(patterns: readonly string[]): (path: TreePath) => bo
   return (path) => path !== "" && regex.test(path);
 }
 
+/** The number of the last pattern that matches a path, or a directory above it; nothing when none does. */
+export function patternRank(patterns: readonly string[]): (path: TreePath) => number | undefined {
+  const matchesAny = pathMatcher(patterns);
+  const matchers = patterns.map((pattern) => pathMatcher([pattern]));
+  return (path) =>
+    matchesAny(path) ? matchers.findLastIndex((matches) => matches(path)) : undefined;
+}
+
 /**
  * Says whether a replica carries what stands at a path: it matches an include (when there are any) and no
  * exclude, or is a directory on the way to what might.

@@ -37,13 +37,22 @@ export interface PlanRules {
   readonly isProtected: (path: TreePath) => boolean;
   /** What this replica carries at all. */
   readonly isWanted: (path: TreePath, isDirectory: boolean) => boolean;
-  /** Paths, such as index files, that readers must not see before what they point to. */
-  readonly appearsLast: (path: TreePath) => boolean;
+  /**
+   * Of paths, such as index files, that readers must not see before what they point to: their place among
+   * each other, from 0.
+   */
+  readonly rankOf: (path: TreePath) => number | undefined;
 }
 
 export interface AttributeStep {
   readonly path: TreePath;
   readonly attributes: Attributes;
+}
+
+/** A file that appears once all of lower rank are there. */
+export interface LateStep {
+  readonly path: TreePath;
+  readonly rank: number;
 }
 
 /** An existing file that shall already have the right content. */
@@ -64,8 +73,8 @@ export interface TreePlan {
   readonly checks: readonly CheckStep[];
   /** Directories in which something appears or goes. */
   readonly touched: ReadonlySet<TreePath>;
-  /** Staged paths that appear after all others. */
-  readonly publishLast: readonly TreePath[];
+  /** Staged paths that appear after all others, in index order. */
+  readonly publishLast: readonly LateStep[];
   /** Files that cannot be built from what the tree holds: their history is needed. */
   readonly damaged: readonly TreePath[];
   /** Local directories where something else shall stand. */
@@ -200,6 +209,9 @@ export const USE_FIRST = 2;
 /** The last of its path's survivors: it gives the attributes. */
 export const USE_LAST = 4;
 
+/** Of a symlink that pointed elsewhere: what it points to may be a directory with index files, and shall be whole. */
+const REPOINTED_RANK = Number.MAX_SAFE_INTEGER;
+
 /** A plan in the making. */
 class Draft {
   readonly #uses: EntryUses[];
@@ -209,7 +221,7 @@ class Draft {
   readonly #directories: AttributeStep[] = [];
   readonly #checks: CheckStep[] = [];
   readonly #touched = new Set<TreePath>();
-  readonly #publishLast: TreePath[] = [];
+  readonly #publishLast: LateStep[] = [];
   readonly #damaged: TreePath[] = [];
   readonly #replaced: TreePath[] = [];
   readonly #counts = { written: 0, patched: 0, special: 0, stagedBytes: 0, growth: 0 };
@@ -285,6 +297,9 @@ class Draft {
     }
     this.#counts.special++;
     this.#stage(path, survivors);
+    if (object.type === "directory") return;
+    const isRepointed = object.type === "symlink" && local?.type === "symlink";
+    this.#holdBack(path, isRepointed ? REPOINTED_RANK : this.#rules.rankOf(path));
   }
 
   #settleFile(
@@ -310,16 +325,20 @@ class Draft {
     this.#counts[builds ? "patched" : "written"]++;
     this.#counts.stagedBytes += entry.sizeBytes;
     this.#stage(path, lacked);
+    this.#holdBack(path, this.#rules.rankOf(path));
   }
 
   #stage(path: TreePath, survivors: readonly Survivor[]): void {
     this.#touched.add(parentPath(path));
-    if (this.#rules.appearsLast(path)) this.#publishLast.push(path);
     survivors.forEach(({ set, ordinal }, at) => {
       const first = at === 0 ? USE_FIRST : 0;
       const last = at === survivors.length - 1 ? USE_LAST : 0;
       this.#uses[set]?.mark(ordinal, USE_NEEDED | first | last);
     });
+  }
+
+  #holdBack(path: TreePath, rank: number | undefined): void {
+    if (rank !== undefined) this.#publishLast.push({ path, rank });
   }
 
   #hasAttributes(attributes: Attributes, local: LocalObject): boolean {

@@ -15,6 +15,7 @@ import { commit } from "./commit.js";
 import { type Journal, writeJournal } from "./journal.js";
 import { lookUp } from "./local-tree.js";
 import { type MadePlan, makeHistoryPlan, type PlanOptions } from "./make-plan.js";
+import type { LateStep } from "./plan.js";
 import { type Position, type TreeIdentity, writePosition } from "./position.js";
 import { plannedSet, type SetPlace } from "./sets.js";
 import { closeStaging, openStaging } from "./staging.js";
@@ -77,11 +78,15 @@ export function planJournal(
       : journalStep(rootEntry, rules);
   return {
     position: { ...position, tree: { ...position.tree, mtime } },
-    publishLast: plans.flatMap(({ publishLast }) => publishLast),
+    publishLast: inOrderOfAppearance(plans.flatMap(({ publishLast }) => publishLast)),
     attributes: made.plan.attributes.map((step) => journalStep(step, rules)),
     deletes: made.plan.deletes,
     directories: [{ ...root, mtime }, ...directories.filter(({ path }) => path !== ROOT)],
   };
+}
+
+function inOrderOfAppearance(steps: readonly LateStep[]): TreePath[] {
+  return steps.toSorted((a, b) => a.rank - b.rank).map(({ path }) => path);
 }
 
 /** Makes the stage and the journal durable, then brings the tree to where the journal says. */

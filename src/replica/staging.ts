@@ -11,6 +11,8 @@ export const WORK = toTreePath(".dupmirror");
 export const STAGE = toTreePath(".dupmirror/stage");
 /** The file being written. */
 export const NEW_FILE = toTreePath(".dupmirror/new");
+/** A directory that is not yet in the tree. */
+export const NEW_DIRECTORY = toTreePath(".dupmirror/new-directory");
 /** Where directories go that something else replaces. */
 export const TRASH = toTreePath(".dupmirror/trash");
 

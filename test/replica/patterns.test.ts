@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { toTreePath } from "../../src/bytes/tree-path.js";
-import { pathFilter, pathMatcher } from "../../src/replica/patterns.js";
+import { pathFilter, pathMatcher, patternRank } from "../../src/replica/patterns.js";
 
 describe("a pattern", () => {
   test.each([
@@ -75,6 +75,12 @@ describe("a pattern", () => {
       expect.objectContaining({ code: "CONFIG_INVALID" }),
     );
   });
+});
+
+test("the last of several patterns gives a path its rank", () => {
+  const rankOf = patternRank(["dists/", "Release", "dists/*/Release.gpg"]);
+  const ranks = ["pool", "dists", "dists/a/x", "dists/a/Release", "dists/a/Release.gpg", "Release"];
+  expect(ranks.map((path) => rankOf(toTreePath(path)))).toEqual([undefined, 0, 0, 1, 2, 1]);
 });
 
 describe("a part of the tree", () => {

@@ -26,7 +26,7 @@ const RULES: PlanRules = {
   ownerOf: () => undefined,
   isProtected: () => false,
   isWanted: () => true,
-  appearsLast: () => false,
+  rankOf: () => undefined,
 };
 const ONLY = USE_NEEDED | USE_FIRST | USE_LAST;
 const SIGNATURE = { blockLength: 512, digest: new Uint8Array(8) };
@@ -120,8 +120,16 @@ describe("following", () => {
 
   test("names what appears last only when it is staged", () => {
     const sets = [[fileEntry("snapshot", "index"), fileEntry("prefix", "other")]];
-    const plan = follow(sets, { other: FILE }, { appearsLast: () => true });
-    expect(plan.publishLast).toEqual(["index"]);
+    const plan = follow(sets, { other: FILE }, { rankOf: () => 3 });
+    expect(plan.publishLast).toEqual([{ path: "index", rank: 3 }]);
+  });
+
+  test("lets a symlink point elsewhere after all else", () => {
+    const sets = [[directoryEntry("d"), linkEntry("l", "new"), linkEntry("new", "x")]];
+    const local = { "": DIRECTORY, l: { ...FILE, type: "symlink", target: "old" } as const };
+    const { publishLast } = follow(sets, local, { rankOf: (path) => (path === "l" ? 0 : 1) });
+    expect(publishLast.map(({ path }) => path)).toEqual(["l", "new"]);
+    expect(publishLast[0]?.rank).toBeGreaterThan(1);
   });
 
   test("passes over what this replica does not carry", () => {

@@ -54,7 +54,7 @@ describe("touched directories", () => {
     ownerOf: () => ({ uid: 8, gid: 9 }),
     isProtected: () => false,
     isWanted: () => true,
-    appearsLast: () => false,
+    rankOf: () => undefined,
   };
 
   test("get what their entry says, or keep what they have, in index order", () => {

@@ -253,7 +253,7 @@ function guardFacts({ deletes, stagedBytes, written, ...facts }: Facts): GuardFa
     ownerOf: () => undefined,
     isProtected: () => false,
     isWanted: () => true,
-    appearsLast: () => false,
+    rankOf: () => undefined,
   };
   const nothing = planFollow(0, [], () => undefined, rules);
   const plan: TreePlan = {

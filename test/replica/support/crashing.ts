@@ -14,6 +14,8 @@ class Cutter {
   #kind: CutKind = "dies";
   #isDead = false;
   count = 0;
+  /** Called before every step. */
+  onStep: () => void = () => undefined;
 
   /** Cuts off before step `number`, from 0. */
   arm(number: number, kind: CutKind): void {
@@ -28,6 +30,7 @@ class Cutter {
   }
 
   step(): void {
+    this.onStep();
     this.count++;
     if (this.#isDead || this.#left-- === 0) {
       this.#isDead = this.#kind === "dies";
