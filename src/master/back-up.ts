@@ -1,10 +1,10 @@
-/** Engine `run`: one run of duplicity, after which is known and written down what the new set is worth. */
+/** Engine `run`: duplicity runs, and after each run is known and written down what the new set is worth. */
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { MasterMirror } from "../config/master.js";
 import { makeFolder, removeFile, removeFolder } from "../disk/durable.js";
 import { listFolder } from "../disk/files.js";
-import { MirrorError } from "../errors.js";
+import { isMirrorError, MirrorError } from "../errors.js";
 import { archiveFolder, backUp, cleanUp } from "../programs/duplicity.js";
 import type { BackupStatistics } from "../programs/duplicity-log.js";
 import type { Runtime } from "../runtime.js";
@@ -21,9 +21,43 @@ export interface BackUpOptions {
 
 /** @throws MirrorError TREE_MISSING, TREE_EMPTY, TREE_SHRUNK, PROGRAM_MISSING, PROGRAM_FAILED */
 export async function backUpTree(options: BackUpOptions): Promise<BackupStatistics> {
+  const { tree, stateDirectory, guard } = options.config;
+  const count = await guardTree({ tree, stateDirectory, ...guard, signal: options.signal });
+  const full = options.full || isFullDue(options);
+  if (full) await endChain(options);
+  const statistics = await runOnce({ ...options, full });
+  if (statistics.errors === 0) rememberCount(stateDirectory, count);
+  return statistics;
+}
+
+/** Whether the newest chain is too old to grow. */
+function isFullDue({ config, runtime }: BackUpOptions): boolean {
+  const newest = readRepository(config.repository).chains.at(-1);
+  if (newest === undefined) return false;
+  return runtime.clock.now() - newest.full.id.time * 1000 >= config.duplicity.fullEveryMs;
+}
+
+/**
+ * Before a new chain the old one gets a last increment: replicas follow the old chain to its end, and then find in the full
+ * set next to nothing that they lack. Should it fail, the full set is all the more wanted.
+ */
+async function endChain(options: BackUpOptions): Promise<void> {
+  const { config, runtime, signal } = options;
+  const { chains } = readRepository(config.repository);
+  if (chains.length === 0 || config.retain.chains === 1) return;
+  try {
+    await runOnce({ ...options, full: false });
+  } catch (error) {
+    if (signal.aborted || !isMirrorError(error)) throw error;
+    settleRuns(config);
+    runtime.log.warn("chain.unended", { mirror: config.name, reason: error.message });
+  }
+}
+
+/** One run of duplicity, and what is remembered of it. */
+async function runOnce(options: BackUpOptions): Promise<BackupStatistics> {
   const { config, signal } = options;
-  const { tree, stateDirectory, guard } = config;
-  const count = await guardTree({ tree, stateDirectory, ...guard, signal });
+  const { tree, stateDirectory } = config;
   await removeLeftovers(options);
   const before = newestTime(readRepository(config.repository));
   await waitForSecondAfter(before, options);
@@ -34,17 +68,13 @@ export async function backUpTree(options: BackUpOptions): Promise<BackupStatisti
     tree,
     volumeSizeBytes: config.duplicity.volumeSizeBytes,
     full: options.full,
-    fullEverySeconds: Math.floor(config.duplicity.fullEveryMs / 1000),
     exclude: [OWN_FOLDER, ...config.duplicity.exclude],
     timeoutMs: config.duplicity.timeoutMs,
     signal,
   });
-  if (statistics.errors === 0) {
-    writeWithheld(stateDirectory, { sets, runSince: undefined });
-    rememberCount(stateDirectory, count);
-  } else {
-    writeWithheld(stateDirectory, withholdSince(config, { sets, runSince: before }));
-  }
+  const isClean = statistics.errors === 0;
+  const withheld = { sets, runSince: isClean ? undefined : before };
+  writeWithheld(stateDirectory, isClean ? withheld : withholdSince(config, withheld));
   return statistics;
 }
 

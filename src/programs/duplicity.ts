@@ -22,8 +22,6 @@ export interface BackupOptions extends DuplicityOptions {
   /** Rounded up to whole MiB, which is all that duplicity can do. */
   readonly volumeSizeBytes: number;
   readonly full: boolean;
-  /** A full set is made when the last one is older. */
-  readonly fullEverySeconds?: number;
   /** duplicity's patterns; one that begins neither with `/` nor with `**` is meant below the tree. */
   readonly exclude: readonly string[];
 }
@@ -37,13 +35,12 @@ export function archiveFolder(archiveDirectory: string): string {
 }
 
 /**
- * One backup: a full set where none is or the last is too old, otherwise an increment. Leftovers of an
+ * One backup: a full set where none is or when it is asked for, otherwise an increment. Leftovers of an
  * interrupted run must be cleaned up before: duplicity would resume it, and a resumed set can be wrong.
  * @throws MirrorError PROGRAM_MISSING, PROGRAM_FAILED with duplicity's own words
  */
 export async function backUp(options: BackupOptions): Promise<BackupStatistics> {
   const log = await run(options, options.full ? ["full"] : [], [
-    ...fullEvery(options),
     "--volsize",
     String(Math.max(1, Math.ceil(options.volumeSizeBytes / MIB))),
     "--allow-source-mismatch",
@@ -109,11 +106,6 @@ async function run(
   });
   if (result.exitCode !== 0) throw failure(result, log);
   return log;
-}
-
-function fullEvery({ full, fullEverySeconds }: BackupOptions): string[] {
-  if (full || fullEverySeconds === undefined) return [];
-  return ["--full-if-older-than", `${Math.max(1, Math.round(fullEverySeconds))}s`];
 }
 
 /** duplicity matches whole paths, so the tree stands before the pattern, its own special characters disarmed. */

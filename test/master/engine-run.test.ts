@@ -43,6 +43,29 @@ describe.skipIf(NO_DUPLICITY)(`running duplicity ${NO_DUPLICITY ?? ""}`, () => {
     expect(head.ledgers).toHaveLength(2);
   });
 
+  it("ends a chain that is old enough with an increment, and begins another with a full set", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    const { tree, duplicity } = bench.config;
+    const paths = makeTree(tree, { files: 30 });
+    await bench.publish();
+    liveOneStep(tree, paths, 1);
+    const hasty = { ...bench.config, duplicity: { ...duplicity, fullEveryMs: 1 } };
+    const { sets, newest } = await bench.publish({ config: hasty });
+    expect(sets.map(({ name }) => name)).toEqual([expect.stringMatching(/^inc\./), newest]);
+    expect(newest).toMatch(/^full\./);
+    expect((await check(bench)).head.ledgers).toHaveLength(2);
+  });
+
+  it("begins a chain when asked though the old one cannot be ended", async () => {
+    const bench = makeBench(fastTemporaryFolder());
+    makeTree(bench.config.tree, { files: 3 });
+    await bench.publish();
+    replaceDuplicity(['[ "$1" = full ] || exit 1', 'exec duplicity "$@"']);
+    const { sets, newest } = await bench.publish({ full: true });
+    expect(sets.map(({ name }) => name)).toEqual([newest]);
+    expect(bench.runtime.events).toContain("chain.unended");
+  });
+
   it("deletes chains that are kept no longer once a new one is published", async () => {
     const bench = makeBench(fastTemporaryFolder());
     const { tree, repository } = bench.config;
@@ -62,7 +85,7 @@ describe.skipIf(NO_DUPLICITY)(`running duplicity ${NO_DUPLICITY ?? ""}`, () => {
     expect(fullSets()).toHaveLength(2);
     await publishChain(3);
     const { sets } = await check(bench);
-    expect(sets).toHaveLength(4);
+    expect(sets).toHaveLength(5);
     expect(fullSets()).toHaveLength(2);
     expect(fullSets()).not.toContain(first);
     const status = masterStatus(bench.config);
@@ -71,7 +94,7 @@ describe.skipIf(NO_DUPLICITY)(`running duplicity ${NO_DUPLICITY ?? ""}`, () => {
     const before = readHead(bench.config.publication);
     liveOneStep(tree, paths, 4);
     expect((await bench.publish()).newest).toMatch(/^inc\./);
-    expect((await check(bench)).sets).toHaveLength(5);
+    expect((await check(bench)).sets).toHaveLength(6);
     expect(readHead(bench.config.publication).session).toBe(before.session);
   });
 
