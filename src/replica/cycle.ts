@@ -1,6 +1,7 @@
 /** One cycle of a replica, a line per step (docs/architecture.md, "Replica: one cycle"). */
 import type { Head } from "../manifest/head.js";
 import { type Choice, chooseStrategy } from "./choose.js";
+import { followOldChain, joinReports } from "./old-chain.js";
 import {
   type Lineage,
   type Operation,
@@ -35,10 +36,13 @@ async function cycle(
 ): Promise<SyncReport> {
   const head = await operation.poll();
   if (isCurrent(operation, head)) return reportNothing(operation, head);
+  const missed =
+    dryRun === true ? undefined : await followOldChain(operation, { head, forcePurge });
   const lineage = await operation.readLineage(head, head.newest);
   const choice = choose(operation, head, lineage);
   if (choice.kind === "none") return reportNothing(operation, head);
-  return await updateTree(operation, { head, lineage, choice, dryRun, forcePurge });
+  const order = { head, lineage, choice, dryRun, forcePurge };
+  return joinReports(missed, await updateTree(operation, order));
 }
 
 function isCurrent({ position, filter }: Operation, head: Head): boolean {

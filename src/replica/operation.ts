@@ -6,8 +6,8 @@ import { isWithin } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import { lockState } from "../daemon/lock.js";
 import { makeFolder, removeFile, removeFolder } from "../disk/durable.js";
-import { formatSetName } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
+import { formatTime } from "../duplicity/time.js";
 import { MirrorError } from "../errors.js";
 import type { Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
@@ -148,8 +148,20 @@ export class Operation {
     head: Head,
     { chain, set }: { readonly chain: number; readonly set: SetId },
   ): Promise<Lineage> {
-    const lines = await this.meter.run("ledger", "ledger", () => this.#ledger(head, chain, set));
+    const lines = await this.#readLedger(head, chain);
     return { chain, lines: lineageOf(lines, set) };
+  }
+
+  /** The lineage of the last set of a chain. @throws MirrorError as `readLineage` */
+  async readEnd(head: Head, chain: number): Promise<Lineage> {
+    const lines = await this.#readLedger(head, chain);
+    const last = lines.at(-1);
+    return { chain, lines: last === undefined ? [] : lineageOf(lines, last.set) };
+  }
+
+  /** The tree has been brought to `position`. */
+  moveTo(position: Position): void {
+    this.#position = position;
   }
 
   /** The tables and volumes of a chain, with an empty work folder. */
@@ -207,11 +219,15 @@ export class Operation {
     }
   }
 
-  async #ledger(head: Head, chain: number, set: SetId): Promise<LedgerLine[]> {
+  async #readLedger(head: Head, chain: number): Promise<LedgerLine[]> {
+    return await this.meter.run("ledger", "ledger", () => this.#ledger(head, chain));
+  }
+
+  async #ledger(head: Head, chain: number): Promise<LedgerLine[]> {
     const reference = head.ledgers.find((ledger) => ledger.chain === chain);
     if (reference === undefined) {
-      const name = formatSetName(set);
-      throw new MirrorError("GAP", `${name}: the publication no longer holds the set's chain`);
+      const name = formatTime(chain);
+      throw new MirrorError("GAP", `the publication no longer holds the chain of ${name}`);
     }
     makeFolder(this.files.ledgers, 0o700);
     return await readLedger({

@@ -48,7 +48,9 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
     commitStage(tree, journal, files, { ...operation.commitRules, rootTime }),
   );
   const mended = history === undefined ? 0 : history.plan.counts.written;
-  return report(operation, order, { made, mended, after: journal.position });
+  const done = report(operation, order, { made, mended, after: journal.position });
+  operation.moveTo(journal.position);
+  return done;
 }
 
 /** Of an operation that found nothing to do. */

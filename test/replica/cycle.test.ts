@@ -12,6 +12,7 @@ import {
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { toTreePath } from "../../src/bytes/tree-path.js";
+import { packPath } from "../../src/manifest/paths.js";
 import { replicaStatus } from "../../src/replica/status.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
@@ -51,6 +52,38 @@ describe("a cycle chooses", () => {
     expect(replica.faults(FIRST)).toEqual([]);
     expect(await replica.sync()).toMatchObject({ strategy: "none" });
     expect(replicaStatus(replica.config, replica.runtime.clock).isCurrent).toBe(true);
+  });
+
+  test("rebase for a new chain, after what it missed of the old one", async () => {
+    const large = changed(FIRST, { b: file(new Random(1).bytes(100_000), 13) });
+    const last = changed(large, { b: file(new Random(1).bytes(100_001), 33) });
+    const { publication, replica } = await published([large, last]);
+    publication.showHead(0);
+    await replica.sync();
+    await publication.addFull(last);
+    const report = await replica.sync();
+    expect(report).toMatchObject({ strategy: "rebase", files: { written: 0, patched: 1 } });
+    expect(report.positionBefore?.set).toMatch(/^full\./);
+    expect(report.positionBefore?.chain).not.toBe(report.positionAfter?.chain);
+    expect(report.bytes["blocks"]).toBeLessThan(50_000);
+    expect(replica.faults(last)).toEqual([]);
+  });
+
+  test("rebase at once for a new chain, when the rest of the old one is not to be had", async () => {
+    const { publication, replica } = await published([FIRST, SECOND]);
+    publication.showHead(0);
+    await replica.sync();
+    await publication.addFull(SECOND);
+    for (const share of [0, 1, 2]) {
+      const { session, sets } = publication;
+      const chain = sets[0]?.time ?? 0;
+      const place = { share, session, chain, stream: "volumes", pack: 0 } as const;
+      rmSync(path.join(publication.folder, packPath(place)));
+    }
+    const report = await replica.sync();
+    expect(report).toMatchObject({ strategy: "rebase", files: { written: 1, patched: 0 } });
+    expect(replica.runtime.logged.map(({ event }) => event)).toContain("chain.unfollowed");
+    expect(replica.faults(SECOND)).toEqual([]);
   });
 
   test("rebase for a new session of the master, keeping what is equal", async () => {

@@ -1,0 +1,67 @@
+/** What a tree missed of its own chain, when the newest set is of another. */
+import { isMirrorError } from "../errors.js";
+import type { Head } from "../manifest/head.js";
+import type { Operation } from "./operation.js";
+import { findPosition, type Position } from "./position.js";
+import type { SyncReport } from "./report.js";
+import { updateTree } from "./update.js";
+
+/**
+ * Brings the tree to the end of its chain while that is retained. What has changed lies there as deltas in increments of
+ * its own; in a new full set it is scattered. @returns undefined when there is nothing of it, or it cannot be had
+ */
+export async function followOldChain(
+  operation: Operation,
+  order: { readonly head: Head; readonly forcePurge?: boolean | undefined },
+): Promise<SyncReport | undefined> {
+  const { position, filter, options } = operation;
+  if (position?.filter !== filter || !isRetained(position, order.head)) return undefined;
+  try {
+    const lineage = await operation.readEnd(order.head, position.chain);
+    const at = findPosition(position, lineage.lines);
+    if (at === -1 || at === lineage.lines.length - 1) return undefined;
+    return await updateTree(operation, {
+      ...order,
+      lineage,
+      choice: { kind: "follow", first: at + 1 },
+    });
+  } catch (error) {
+    if (!isMirrorError(error, ...UNAVAILABLE)) throw error;
+    const { code, message } = error;
+    options.runtime.log.warn("chain.unfollowed", { chain: position.chain, code, reason: message });
+    return undefined;
+  }
+}
+
+/** Both together, as one cycle that did the second. */
+export function joinReports(first: SyncReport | undefined, second: SyncReport): SyncReport {
+  if (first === undefined) return second;
+  return {
+    ...second,
+    positionBefore: first.positionBefore,
+    files: {
+      written: first.files.written + second.files.written,
+      patched: first.files.patched + second.files.patched,
+      special: first.files.special + second.files.special,
+      deleted: first.files.deleted + second.files.deleted,
+      mended: first.files.mended + second.files.mended,
+    },
+  };
+}
+
+function isRetained({ session, chain }: Position, head: Head): boolean {
+  if (session !== head.session || chain === head.newest.chain) return false;
+  return head.ledgers.some((ledger) => ledger.chain === chain);
+}
+
+/** The old chain is not to be had as it should be; the tree is as it was, and the newest set needs none of it. */
+const UNAVAILABLE = [
+  "BLOCK_CORRUPT",
+  "DOCUMENT_INVALID",
+  "FORMAT_INVALID",
+  "GAP",
+  "LEDGER_INVALID",
+  "NO_SOURCE",
+  "PATH_REFUSED",
+  "SHARES_TOO_FEW",
+] as const;
