@@ -36,7 +36,7 @@ import {
   ROOT,
   type TreePath,
 } from "../bytes/tree-path.js";
-import { isMirrorError, MirrorError } from "../errors.js";
+import { MirrorError } from "../errors.js";
 import { WORKING_FILE_MAX_BYTES } from "../limits.js";
 import { type Directory, DirectoryCache, O_PATH, placeIn } from "./directory-cache.js";
 import { describe, isOutOfSpace, outOfSpace, systemCode } from "./disk-failure.js";
@@ -167,7 +167,7 @@ export class ConfinedTree {
 
   /** Makes what is missing of the directory and those above it, with mode 0700. */
   ensureDirectory(path: TreePath): void {
-    if (this.#directories.has(path) || this.#makeNew(path)) return;
+    if (this.#directories.has(path)) return;
     const missing: TreePath[] = [];
     for (let up = path; !this.#isDirectory(up); up = parentPath(up)) missing.push(up);
     for (const one of missing.reverse()) this.makeDirectory(one, 0o700);
@@ -336,20 +336,6 @@ export class ConfinedTree {
       if (isAbsent(systemCode(error))) return undefined;
       throw this.#failure(error, "open", path);
     }
-  }
-
-  /**
-   * Most directories that are asked for are new, in one that is there: making them needs no look first. It
-   * is opened at once, as something is about to be put in it. Returns whether that was so.
-   */
-  #makeNew(path: TreePath): boolean {
-    try {
-      this.makeDirectory(path, 0o700);
-    } catch (error) {
-      if (isMirrorError(error, "TREE_DIVERGED")) return false;
-      throw error;
-    }
-    return this.#findDirectory(path) !== undefined;
   }
 
   /** @throws MirrorError TREE_DIVERGED when something else stands there */
