@@ -1,9 +1,10 @@
 /**
  * The first mirror of many small files: a fresh `replica sync` from three file:// hosts with k = 2 against
- * `duplicity restore` and `rsync -a` into an empty folder. The three run in turn, round by round, so that what
- * disturbs the machine disturbs all of them; only their ratios mean anything.
+ * `duplicity restore` and `rsync -a` into an empty folder; of a full set alone, and of a chain of increments as a
+ * replica finds it that joins later. The three run in turn, round by round, so that what disturbs the machine
+ * disturbs all of them; only their ratios mean anything.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { measure, median } from "./measure.mjs";
@@ -16,32 +17,63 @@ const TIMES_AS_FAST_AS_RESTORE = 5;
 const TIMES_AS_FAST_AS_RSYNC = 1;
 const MEMORY_MAX_BYTES = 300e6;
 
-export async function measureFirstMirror({ place, parent, files, rounds }) {
+export async function measureFirstMirror({ place, parent, files, rounds, increments }) {
   const folder = mkdtempSync(path.join(parent, "dupmirror-bench-"));
   try {
     const tree = path.join(folder, "tree");
-    const bytes = makeSourceTree(tree, files);
+    const { paths, bytes } = makeSourceTree(tree, files);
     say(`\n${place} (${parent}): ${files} files, ${(bytes / 1e6).toFixed(0)} MB`);
-    const publishing = await publishTree(folder, tree);
-    const runs = { restore: [], rsync: [], sync: [] };
-    for (let round = 0; round < rounds; round++) {
-      for (const [name, run] of Object.entries(contestants(folder, tree))) {
-        runs[name].push(await runFresh(path.join(folder, "target"), run));
-      }
-      say(
-        `  round ${round + 1}: ${Object.entries(runs)
-          .map(([name, all]) => `${name} ${all.at(-1).seconds.toFixed(2)} s`)
-          .join(", ")}`,
-      );
+    const master = await initMaster(folder, tree);
+    const publishing = await publish(master);
+    say(
+      `  publish: ${publishing.seconds.toFixed(1)} s, at most ${megabytes(publishing.peakBytes)}`,
+    );
+    const full = await race({ folder, tree, rounds, name: "a full set" });
+    for (let number = 1; number <= increments; number++) {
+      changeSome(tree, paths, number);
+      await publish(master);
     }
-    await compare(folder, tree);
-    return report(runs, publishing);
+    const name = `a full set and ${increments} increments of ${CHANGED_FILES} files`;
+    const chain = increments === 0 ? full : await race({ folder, tree, rounds, name });
+    return [full, chain, memory("master publish", publishing.peakBytes)].every(Boolean);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function publishTree(folder, tree) {
+/** Whether all that is promised was kept. */
+async function race({ folder, tree, rounds, name }) {
+  say(`  ${name}:`);
+  const runs = { restore: [], rsync: [], sync: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const [who, run] of Object.entries(contestants(folder, tree))) {
+      runs[who].push(await runFresh(path.join(folder, "target"), run));
+    }
+    const seconds = Object.entries(runs).map(
+      ([who, all]) => `${who} ${all.at(-1).seconds.toFixed(2)} s`,
+    );
+    say(`    round ${round + 1}: ${seconds.join(", ")}`);
+  }
+  await compare(folder, tree);
+  return report(runs);
+}
+
+const CHANGED_FILES = 40;
+
+/** Spread over the tree, other ones each time. */
+function changeSome(tree, paths, number) {
+  for (let at = 0; at < CHANGED_FILES; at++) {
+    const file = path.join(tree, paths[(number * 977 + at * 331) % paths.length]);
+    writeFileSync(file, `/* version ${number} */\n`.repeat(100));
+    utimesSync(file, 1_700_000_000 + number, 1_700_000_000 + number);
+  }
+}
+
+async function publish(master) {
+  return measure(process.execPath, [MAIN, "master", "publish", "-c", master]);
+}
+
+async function initMaster(folder, tree) {
   await measure(process.execPath, [
     MAIN,
     "init",
@@ -73,18 +105,9 @@ async function publishTree(folder, tree) {
   };
   for (const made of [mirror.repository, mirror.publication, mirror.stateDirectory])
     mkdirSync(made, { recursive: true });
-  writeConfig(path.join(folder, "bench-master.yaml"), mirror);
-  const publishing = await measure(process.execPath, [
-    MAIN,
-    "master",
-    "publish",
-    "-c",
-    path.join(folder, "bench-master.yaml"),
-  ]);
-  say(
-    `  master publish: ${publishing.seconds.toFixed(1)} s, at most ${megabytes(publishing.peakBytes)}`,
-  );
-  return publishing;
+  const master = path.join(folder, "bench-master.yaml");
+  writeConfig(master, mirror);
+  return master;
 }
 
 function contestants(folder, tree) {
@@ -136,7 +159,7 @@ async function compare(folder, tree) {
   await measure("diff", ["-r", "--no-dereference", tree, path.join(folder, "target")]);
 }
 
-function report(runs, publishing) {
+function report(runs) {
   const seconds = Object.fromEntries(
     Object.entries(runs).map(([name, all]) => [name, all.map((one) => one.seconds)]),
   );
@@ -149,7 +172,6 @@ function report(runs, publishing) {
     ),
     verdict("as fast as rsync -a", ratio(seconds.rsync, seconds.sync), TIMES_AS_FAST_AS_RSYNC),
     memory("replica sync", peak),
-    memory("master publish", publishing.peakBytes),
   ];
   return verdicts.every(Boolean);
 }
@@ -161,7 +183,7 @@ function ratio(other, ours) {
 function verdict(words, { best, median: middle }, promised) {
   const kept = best >= promised;
   say(
-    `  replica sync is ${best.toFixed(2)} times ${words} (medians: ${middle.toFixed(2)}); promised ${promised}: ${kept ? "kept" : "MISSED"}`,
+    `    replica sync is ${best.toFixed(2)} times ${words} (medians: ${middle.toFixed(2)}); promised ${promised}: ${kept ? "kept" : "MISSED"}`,
   );
   return kept;
 }
@@ -169,7 +191,7 @@ function verdict(words, { best, median: middle }, promised) {
 function memory(words, bytes) {
   const kept = bytes <= MEMORY_MAX_BYTES;
   say(
-    `  ${words} held at most ${megabytes(bytes)}; promised ${megabytes(MEMORY_MAX_BYTES)}: ${kept ? "kept" : "MISSED"}`,
+    `    ${words} held at most ${megabytes(bytes)}; promised ${megabytes(MEMORY_MAX_BYTES)}: ${kept ? "kept" : "MISSED"}`,
   );
   return kept;
 }

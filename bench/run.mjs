@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- --files 40000 --rounds 3 --place memory|disk]
+ * npm run bench [-- --files 40000 --rounds 3 --increments 96 --place memory|disk]
  * Needs a build (`npm run build`), duplicity and rsync. Ends with status 1 when a promise is missed.
  */
 import { existsSync } from "node:fs";
@@ -11,6 +11,7 @@ const { values } = parseArgs({
   options: {
     files: { type: "string", default: "40000" },
     rounds: { type: "string", default: "3" },
+    increments: { type: "string", default: "96" },
     place: { type: "string" },
   },
 });
@@ -22,6 +23,7 @@ for (const [place, parent] of Object.entries(PLACES)) {
   if ((values.place ?? place) !== place || !existsSync(parent)) continue;
   const files = Number.parseInt(values.files, 10);
   const rounds = Number.parseInt(values.rounds, 10);
-  kept = (await measureFirstMirror({ place, parent, files, rounds })) && kept;
+  const increments = Number.parseInt(values.increments, 10);
+  kept = (await measureFirstMirror({ place, parent, files, rounds, increments })) && kept;
 }
 process.exitCode = kept ? 0 : 1;

@@ -4,22 +4,25 @@ import path from "node:path";
 
 const FILES_PER_FOLDER = 40;
 
-/** Makes `files` files below `root`; returns their bytes in all. */
+/** Makes `files` files below `root`; returns their paths from there, and their bytes in all. */
 export function makeSourceTree(root, files) {
   const random = generator(1);
   const text = sourceText(random, 4 * 1024 * 1024);
-  let total = 0;
+  const paths = [];
+  let bytes = 0;
   for (let number = 0; number < files; number++) {
-    const folder = path.join(root, folderOf(Math.floor(number / FILES_PER_FOLDER)));
-    if (number % FILES_PER_FOLDER === 0) mkdirSync(folder, { recursive: true });
+    const folder = folderOf(Math.floor(number / FILES_PER_FOLDER));
+    if (number % FILES_PER_FOLDER === 0) mkdirSync(path.join(root, folder), { recursive: true });
     const size = sizeOfFile(random);
     const start = Math.floor(random() * (text.length - size));
-    const file = path.join(folder, `file-${number}.c`);
+    const place = path.join(folder, `file-${number}.c`);
+    const file = path.join(root, place);
     writeFileSync(file, `/* file ${number} */\n${text.slice(start, start + size)}`);
     utimesSync(file, 1_600_000_000 + number, 1_600_000_000 + number);
-    total += size;
+    paths.push(place);
+    bytes += size;
   }
-  return total;
+  return { paths, bytes };
 }
 
 /** Three levels, as sources have. */
