@@ -16,7 +16,7 @@ export interface ChoiceFacts {
   readonly lineage: readonly LedgerLine[];
   readonly position: Position | undefined;
   readonly isTreeEmpty: boolean;
-  /** The patterns that choose the part of the tree, as the position was made with and as they are now. */
+  /** As `Position`'s, from the config as it is now. */
   readonly filter: string;
 }
 

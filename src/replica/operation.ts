@@ -118,10 +118,10 @@ export class Operation {
     return this.#position;
   }
 
-  /** The patterns that choose the part of the tree, as a position keeps them. */
+  /** What of the config says how a set becomes this tree, as a position keeps it. */
   get filter(): string {
-    const { include, exclude } = this.options.config;
-    return JSON.stringify({ include, exclude });
+    const { include, exclude, delete: deletes, owners } = this.options.config;
+    return JSON.stringify({ include, exclude, protect: deletes.protect, owners });
   }
 
   get commitRules(): CommitRules {

@@ -19,7 +19,7 @@ export interface Position {
   /** Objects in the tree, the root among them. */
   readonly entryCount: number;
   readonly tree: TreeIdentity;
-  /** The patterns that chose the part of the tree, as text. */
+  /** The patterns that chose the part of the tree, and the owner policy, as text: others make another tree. */
   readonly filter: string;
 }
 

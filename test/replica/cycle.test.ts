@@ -1,4 +1,5 @@
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -257,6 +258,29 @@ describe("a part of the tree", () => {
     await replica.sync({ config: { exclude: ["/a"] } });
     expect(replica.faults(only(FIRST, ["", "b", "c", "c/three.c", "c/three.h"]))).toEqual([]);
   });
+
+  test("that is protected no longer is brought to what the set says", async () => {
+    const { replica } = await published([FIRST]);
+    await replica.sync();
+    writeFileSync(`${replica.tree}/b`, "mine");
+    const protecting = { delete: { ...replica.config.delete, protect: ["/b"] } };
+    await replica.sync({ config: protecting });
+    expect(readFileSync(`${replica.tree}/b`, "utf8")).toBe("mine");
+    expect(await replica.sync()).toMatchObject({ strategy: "rebase", files: { written: 1 } });
+    expect(replica.faults(FIRST)).toEqual([]);
+  });
+});
+
+test.skipIf(process.getuid?.() !== 0)("another owner policy changes the whole tree", async () => {
+  const { replica } = await published([FIRST]);
+  await replica.sync();
+  chownSync(`${replica.tree}/b`, 12, 13);
+  expect(await replica.sync()).toMatchObject({ strategy: "none" });
+  expect(await replica.sync({ config: { owners: "numeric" } })).toMatchObject({
+    strategy: "rebase",
+    files: { written: 0 },
+  });
+  expect(statSync(`${replica.tree}/b`)).toMatchObject({ uid: 0, gid: 0 });
 });
 
 describe("the root", () => {
