@@ -2,8 +2,10 @@
  * Paths inside a mirrored tree. A path is bytes; it is held as a latin1 string (one UTF-16 unit per
  * byte), so that it can be a key, be compared and be cut without loss. Never decode it otherwise.
  */
+
 import { MirrorError } from "../errors.js";
 import { NAME_MAX_BYTES, PATH_MAX_BYTES } from "../limits.js";
+import { quoted, shown } from "./quoted.js";
 
 declare const checked: unique symbol;
 
@@ -85,12 +87,10 @@ export function latin1String(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
-/** A path as people read it: UTF-8 where it is, other and control bytes escaped; for messages only. */
+/** A path as people read it: UTF-8 where it is, control characters escaped; for messages only. */
 export function displayPath(latin1: string): string {
   const text = new TextDecoder().decode(latin1Bytes(latin1));
-  // biome-ignore lint: control characters are the point
-  const safe = /^[^\u0000-\u001f\u007f\ufffd]*$/.test(text);
-  return safe ? text || "." : JSON.stringify(latin1);
+  return text.includes("\ufffd") || shown(text) !== text ? quoted(latin1) : text || ".";
 }
 
 const SLASH = 0x2f;

@@ -1,6 +1,8 @@
 /** Checks that look at more than one key. */
+
 import path from "node:path";
 import type { z } from "zod";
+import { quoted } from "../bytes/quoted.js";
 import { isName } from "./fields.js";
 
 export type Report = (at: readonly (string | number)[], message: string) => void;
@@ -38,7 +40,7 @@ export function checkName(
   report: Report,
 ): void {
   const name = mirror.name ?? path.basename(mirror.tree);
-  if (!isName(name)) report(["tree"], `the mirror needs a name: ${JSON.stringify(name)} is none`);
+  if (!isName(name)) report(["tree"], `the mirror needs a name: ${quoted(name)} is none`);
   if (RESERVED_NAMES.has(name)) report(["name"], `expected another name, ${name} is taken`);
 }
 

@@ -1,7 +1,9 @@
 /** The kinds of values a config is made of; each says what it expected and what it got. */
+
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
+import { quoted } from "../bytes/quoted.js";
 import { parseDuration, parseSize } from "../bytes/units.js";
 
 /** A value that `parse` makes of what stands in the file; undefined is refused. */
@@ -23,7 +25,7 @@ function show(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a section";
-  const text = JSON.stringify(value);
+  const text = typeof value === "string" ? quoted(value) : String(value);
   return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
 }
 

@@ -1,6 +1,8 @@
 /** YAML text to a checked value; every problem is told with its place: `file:line:column: path: expected X, got Y`. */
+
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
+import { shown } from "../bytes/quoted.js";
 import { MirrorError } from "../errors.js";
 
 /** @throws MirrorError CONFIG_INVALID, one problem a line. */
@@ -11,7 +13,9 @@ export function loadConfig<T>(schema: z.ZodType<T>, text: string, file: string):
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  refuse(document.errors.map((error) => `${place(error.pos[0])}: ${firstLine(error.message)}`));
+  refuse(
+    document.errors.map((error) => `${place(error.pos[0])}: ${shown(firstLine(error.message))}`),
+  );
   const result = schema.safeParse(toValue(document, file));
   if (result.success) return result.data;
   const problems = result.error.issues
@@ -33,7 +37,7 @@ function toValue(document: Document, file: string): unknown {
   } catch (cause) {
     // yaml throws for aliases without an anchor, and for too many of them
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new MirrorError("CONFIG_INVALID", `${file}: ${why}`, { cause });
+    throw new MirrorError("CONFIG_INVALID", `${file}: ${shown(why)}`, { cause });
   }
 }
 
@@ -85,7 +89,8 @@ function rangeOf(node: unknown): number | undefined {
 function formatPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === "number") return `${text}[${part}]`;
-    return text === "" ? String(part) : `${text}.${String(part)}`;
+    const key = shown(String(part));
+    return text === "" ? key : `${text}.${key}`;
   }, "");
 }
 

@@ -1,5 +1,7 @@
 /** Cron schedules, by node-cron. */
+
 import cron from "node-cron";
+import { quoted } from "../bytes/quoted.js";
 import { MirrorError } from "../errors.js";
 import type { Log } from "../runtime.js";
 
@@ -33,5 +35,5 @@ export function checkSchedule(pattern: string, where = "schedule"): void {
   const { valid, errors } = cron.validateDetailed(pattern);
   if (valid) return;
   const why = errors.map((error) => error.message).join("; ");
-  throw new MirrorError("CONFIG_INVALID", `${where}: ${JSON.stringify(pattern)}: ${why}`);
+  throw new MirrorError("CONFIG_INVALID", `${where}: ${quoted(pattern)}: ${why}`);
 }

@@ -1,4 +1,5 @@
 /** A log for people and the journal: `event=cycle.done mirror=pub sets=3`. */
+import { quoted } from "../bytes/quoted.js";
 import type { Log, LogFields } from "../runtime.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -47,5 +48,5 @@ function formatEvent(event: string, fields?: LogFields): string {
 
 /** Quoted where a reader of `key=value` would otherwise stumble, or a terminal be fooled. */
 function quote(value: string): string {
-  return /^[^\s"=\p{C}]+$/u.test(value) ? value : JSON.stringify(value);
+  return /^[^\s"=\p{C}]+$/u.test(value) ? value : quoted(value);
 }

@@ -1,4 +1,5 @@
 /** Extended headers: the records of POSIX (`x`) and the long names of GNU (`L`, `K`) (duplicity-format 3.4). */
+import { quoted } from "../bytes/quoted.js";
 import { MirrorError } from "../errors.js";
 import type { TarOverrides } from "./tar-header.js";
 
@@ -74,7 +75,7 @@ function applyRecord({ key, value }: PaxRecord, overrides: TarOverrides, where: 
       break;
     case "hdrcharset":
       if (!CHARSETS.includes(value))
-        refuse(where, `names are in the unknown charset ${JSON.stringify(value)}`);
+        refuse(where, `names are in the unknown charset ${quoted(value)}`);
       break;
     default:
       // POSIX: what is not known is ignored; but a sparse file's data is not its content.
@@ -88,7 +89,7 @@ const CHARSETS = ["BINARY", "ISO-IR 10646 2000 UTF-8"];
 function decimal(key: string, value: string, where: string): number {
   const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isSafeInteger(number))
-    refuse(where, `${key} is ${JSON.stringify(value)}, not a whole number below 2^53`);
+    refuse(where, `${key} is ${quoted(value)}, not a whole number below 2^53`);
   return number;
 }
 

@@ -1,4 +1,5 @@
 /** The 512-byte header block of a tar entry, POSIX and GNU flavour (duplicity-format 3.4). Its byte layout, nothing else. */
+import { quoted } from "../bytes/quoted.js";
 import { MirrorError } from "../errors.js";
 
 export const TAR_BLOCK_BYTES = 512;
@@ -154,10 +155,7 @@ function decodeObject(
     case "6":
       return FIFO;
     default:
-      return refuse(
-        where,
-        `entry is of type ${JSON.stringify(flag)}, which duplicity does not write`,
-      );
+      return refuse(where, `entry is of type ${quoted(flag)}, which duplicity does not write`);
   }
 }
 

@@ -5,10 +5,13 @@ export function formatTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(/[-:]|\.\d{3}/g, "");
 }
 
+/** Last second of the year 9999: later times have no name. */
+export const TIME_MAX = 253_402_300_799;
+
 /** Reads `20231114T221320Z`; undefined when it is none. */
 export function parseTime(text: string): number | undefined {
   const fields = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  return fields === null ? undefined : secondsOf(fields.slice(1));
+  return fields === null ? undefined : nameable(secondsOf(fields.slice(1)));
 }
 
 /** Reads `2023-11-14T17:13:20-05:00`, the separator of hours being any one sign. */
@@ -28,13 +31,17 @@ export function parseOldTime(text: string): number | undefined {
   ] = match;
   const offset = offsetMinutes(zone, separator);
   const local = secondsOf([year, month, day, hour, minute, second]);
-  return local === undefined || offset === undefined ? undefined : local - 60 * offset;
+  return local === undefined || offset === undefined ? undefined : nameable(local - 60 * offset);
 }
 
 /** Reads the base 36 of short names. */
 export function parseBase36(text: string): number | undefined {
   const isCanonical = /^[1-9a-z][0-9a-z]{0,8}$/.test(text);
-  return isCanonical ? Number.parseInt(text, 36) : undefined;
+  return isCanonical ? nameable(Number.parseInt(text, 36)) : undefined;
+}
+
+function nameable(seconds: number | undefined): number | undefined {
+  return seconds !== undefined && seconds >= 0 && seconds <= TIME_MAX ? seconds : undefined;
 }
 
 const OLD_TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d)([^-+/A-Za-z0-9])(\d\d)\5(\d\d)(.*)$/s;

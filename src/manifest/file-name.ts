@@ -2,6 +2,7 @@
  * Names of repository files in file tables. duplicity makes a name from the set, the role, the number and the wrapping;
  * a name that it made in its present way is coded as the set's times, any other as it is.
  */
+
 import type { BinaryReader } from "../bytes/binary-reader.js";
 import type { BinaryWriter } from "../bytes/binary-writer.js";
 import {
@@ -12,6 +13,7 @@ import {
   type Wrapping,
 } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
+import { TIME_MAX } from "../duplicity/time.js";
 import { NAME_MAX_BYTES } from "../limits.js";
 
 /** What a file table says of a file beside its name. */
@@ -67,9 +69,6 @@ export function decodeName(
   if (set === undefined) reader.refuse("has a file of the same set as none");
   return { name: makeFileName(set, file), set };
 }
-
-/** Last second of the year 9999: later times have no name. */
-const TIME_MAX = 253_402_300_799;
 
 function makeFileName(set: SetId, { role, number, wrapping }: NamedFile): string {
   const suffix = { plain: "", gzip: ".gz", gpg: ".gpg" }[wrapping];

@@ -1,6 +1,8 @@
 import * as z from "zod";
+import { quoted, shown } from "../bytes/quoted.js";
 import { formatSetName, parseSetName } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
+import { TIME_MAX } from "../duplicity/time.js";
 import { MirrorError } from "../errors.js";
 import { HEAD_MAX_BYTES, LEDGER_MAX_BYTES, MAX_K, MAX_M } from "../limits.js";
 import { parseVerifierKey } from "./keys.js";
@@ -60,7 +62,7 @@ export function parseHead(bytes: Uint8Array): Head {
   const parsed = HEAD.safeParse(parseJson(bytes));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return refuse(`${issue?.path.join(".") ?? ""}: ${issue?.message ?? "unexpected"}`);
+    return refuse(shown(`${issue?.path.join(".") ?? ""}: ${issue?.message ?? "unexpected"}`));
   }
   const { mirror, session, generation, newest, sources, nextKey } = parsed.data;
   const head: Head = {
@@ -85,8 +87,8 @@ const LIST_MAX_COUNT = 100;
 const TEXT_MAX_LENGTH = 1000;
 
 const TEXT = z.string().min(1).max(TEXT_MAX_LENGTH);
-/** A chain's name is a time, until the end of the year 9999. */
-const CHAIN = z.int().nonnegative().max(253_402_300_799);
+/** A chain's name is a time. */
+const CHAIN = z.int().nonnegative().max(TIME_MAX);
 const HASH = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 
 const LEDGER = z.strictObject({
@@ -146,13 +148,11 @@ function parseJson(bytes: Uint8Array): unknown {
 function parseTimestamp(text: string): number {
   const time = Date.parse(text);
   const isExact = !Number.isNaN(time) && new Date(time).toISOString() === text;
-  return isExact
-    ? time
-    : refuse(`${JSON.stringify(text)} is no time such as 2023-11-14T22:13:20.000Z`);
+  return isExact ? time : refuse(`${quoted(text)} is no time such as 2023-11-14T22:13:20.000Z`);
 }
 
 function parseSet(text: string): SetId {
-  return parseSetName(text) ?? refuse(`${JSON.stringify(text)} is no set`);
+  return parseSetName(text) ?? refuse(`${quoted(text)} is no set`);
 }
 
 /** What single fields cannot tell. */

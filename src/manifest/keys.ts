@@ -2,8 +2,10 @@
  * Ed25519 keys as text, in the encodings of C2SP signed-note and Go's golang.org/x/mod/sumdb/note:
  * `PRIVATE+KEY+<name>+<id>+<base64(0x01, seed)>` signs, `<name>+<id>+<base64(0x01, public key)>` verifies.
  */
+
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { equalBytes, sha256 } from "../bytes/digest.js";
+import { quoted } from "../bytes/quoted.js";
 import { MirrorError } from "../errors.js";
 
 export interface VerifierKey {
@@ -105,7 +107,7 @@ function parseKeyText(
 function checkName(name: string): void {
   if (name.length >= 1 && name.length <= NAME_MAX_LENGTH && /^[^\s+\p{C}]+$/u.test(name)) return;
   const expected = `expected 1 to ${NAME_MAX_LENGTH} characters without spaces or +`;
-  throw new MirrorError("KEY_INVALID", `key name ${JSON.stringify(name)}: ${expected}`);
+  throw new MirrorError("KEY_INVALID", `key name ${quoted(name)}: ${expected}`);
 }
 
 function checkId(verifier: VerifierKey, id: Uint8Array): void {

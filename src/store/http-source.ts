@@ -1,4 +1,5 @@
 /** A web server, object store or CDN: static files by GET with single ranges. */
+import { quoted } from "../bytes/quoted.js";
 import { MirrorError } from "../errors.js";
 import { HEAD_MAX_BYTES, HTTP_SKIP_MAX_BYTES } from "../limits.js";
 import type { Log } from "../runtime.js";
@@ -126,7 +127,7 @@ function checkContentRange(answer: HttpAnswer, range: ByteRange): void {
   const wantedLast = range.offset + range.sizeBytes - 1;
   if (first === range.offset && last === wantedLast) return;
   if (first === range.offset && last < wantedLast) tooShort(answer, range);
-  const got = JSON.stringify(text.slice(0, 80));
+  const got = quoted(text.slice(0, 80));
   refuse(answer, `answers with Content-Range ${got}, expected ${range.offset}-${wantedLast}`);
 }
 

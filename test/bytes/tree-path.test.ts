@@ -169,6 +169,12 @@ test("paths are shown as UTF-8 where they are, and escaped where not", () => {
   expect(displayPath(Buffer.from("caf\u00e9").toString("latin1"))).toBe("caf\u00e9");
   expect(displayPath("a\nb")).toBe('"a\\nb"');
   expect(displayPath("caf\xe9")).toBe('"caf\xe9"');
+  expect(displayPath("a\x9b2Jb")).toBe('"a\\u{9b}2Jb"');
+  expect(displayPath("\x7f")).toBe('"\\u{7f}"');
+  expect(displayPath(Buffer.from("gpj.\u202efdp").toString("latin1"))).toBe(
+    '"gpj.\xe2\\u{80}\xaefdp"',
+  );
+  expect(displayPath("x".repeat(70_000)).length).toBeLessThan(5000);
 });
 
 function compareLists(a: readonly string[], b: readonly string[]): number {

@@ -48,6 +48,8 @@ describe("parseOldTime", () => {
     "2023-11-14T17:13:20-05_00",
     "2023-11-14T17:13:20-0500",
     "2023-02-30T17:13:20Z",
+    "9999-12-31T23:59:59-01:00",
+    "1970-01-01T00:00:00+01:00",
   ])("refuses %j", (text) => {
     expect(parseOldTime(text)).toBeUndefined();
   });
@@ -59,7 +61,10 @@ describe("parseBase36", () => {
     expect(parseBase36("s44wh0")).toBe(1700000100);
   });
 
-  it.each(["", "0", "01", "S44WE8", "a.b", "-1", "zzzzzzzzzzzz"])("refuses %j", (text) => {
-    expect(parseBase36(text)).toBeUndefined();
-  });
+  it.each(["", "0", "01", "S44WE8", "a.b", "-1", "zzzzzzzzz", "zzzzzzzzzzzz"])(
+    "refuses %j",
+    (text) => {
+      expect(parseBase36(text)).toBeUndefined();
+    },
+  );
 });
