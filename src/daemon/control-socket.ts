@@ -2,8 +2,10 @@
  * How commands talk to a running daemon: a Unix socket in its state directory. One line of JSON asks,
  * one line of JSON answers. Whoever may write in the directory may ask.
  */
+
 import { connect, createServer, type Server, type Socket } from "node:net";
 import path from "node:path";
+import { parseJson } from "../bytes/json.js";
 import { removeFile } from "../disk/durable.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 
@@ -124,14 +126,6 @@ function parseAnswer(line: string): ControlAnswer {
     }
   }
   throw new MirrorError("PROGRAM_FAILED", "the daemon's answer is not understood");
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined; // not ours; refused by its shape
-  }
 }
 
 function unanswered(

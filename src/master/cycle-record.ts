@@ -1,5 +1,7 @@
 /** How the last cycle ended, for `status`; nothing else depends on it. */
+
 import path from "node:path";
+import { parseJson } from "../bytes/json.js";
 import { makeFolder, replaceFile } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { isMirrorError } from "../errors.js";
@@ -35,10 +37,11 @@ export function writeCycleRecord(stateDirectory: string, ended: CycleEnd): void 
   replaceFile(recordPath(stateDirectory), Buffer.from(`${JSON.stringify(record)}\n`));
 }
 
+/** Undefined, too, where what is stored is no record: the next cycle stores another. */
 export function readCycleRecord(stateDirectory: string): CycleRecord | undefined {
   const bytes = readFileIfPresent(recordPath(stateDirectory));
   if (bytes === undefined) return undefined;
-  const record: unknown = JSON.parse(Buffer.from(bytes).toString());
+  const record = parseJson(Buffer.from(bytes).toString());
   if (!isRecord(record) || typeof record["endedAt"] !== "number") return undefined;
   const { endedAt, error, withheld, waiting, hosts } = record;
   return {

@@ -1,6 +1,8 @@
 /** What a replica's state directory tells, whether a daemon runs or not. */
+
 import path from "node:path";
 import { z } from "zod";
+import { parseJson } from "../bytes/json.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import { replaceFile } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
@@ -68,10 +70,11 @@ export function writeLastCycle(stateDirectory: string, last: LastCycle): void {
   replaceFile(lastCycleFile(stateDirectory), new TextEncoder().encode(JSON.stringify(last)));
 }
 
+/** Undefined, too, where what is stored is no record: the next cycle stores another. */
 function readLastCycle(stateDirectory: string): LastCycle | undefined {
   const bytes = readFileIfPresent(lastCycleFile(stateDirectory));
   if (bytes === undefined) return undefined;
-  return lastCycleShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  return lastCycleShape.safeParse(parseJson(new TextDecoder().decode(bytes))).data;
 }
 
 function lastCycleFile(stateDirectory: string): string {

@@ -13,6 +13,7 @@ import {
   readPosition,
   writePosition,
 } from "../../src/replica/position.js";
+import { replicaStatus, writeLastCycle } from "../../src/replica/status.js";
 import {
   NOTHING_TRUSTED,
   readTrustState,
@@ -61,6 +62,17 @@ const FULL: LedgerLine = {
   contents: TABLE,
 };
 const LINEAGE = [FULL, { ...FULL, set: POSITION.set, manifestHash: HASH }];
+
+test("the record of the last cycle may be damaged: the status is told without it", () => {
+  const replica = new TestReplica(fastTemporaryFolder(), []);
+  const { config, runtime } = replica;
+  for (const damaged of ["", "{", "[]", '{"at":1}']) {
+    writeFileSync(`${replica.state}/last-cycle.json`, damaged);
+    expect(replicaStatus(config, runtime.clock).lastCycle).toBeUndefined();
+  }
+  writeLastCycle(replica.state, { at: 5, outcome: { kind: "done", strategy: "none" } });
+  expect(replicaStatus(config, runtime.clock).lastCycle).toMatchObject({ at: 5 });
+});
 
 describe("a position", () => {
   test("is read as it was written", () => {
