@@ -7,7 +7,7 @@ import { stateFiles } from "../../src/replica/state-files.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { TestReplica } from "./support/bench.js";
 import { Crash, cutter, watchMethods } from "./support/crashing.js";
-import { changed, file, folder, link, type Model, model } from "./support/model.js";
+import { file, folder, link, type Model, model } from "./support/model.js";
 import { publishHistory, TestPublication } from "./support/publication.js";
 import { missing, naming } from "./support/repository-reader.js";
 
