@@ -55,10 +55,7 @@ export class Gathering {
 
   /** Takes `block` if it is the one that was published, and says whether it is. */
   async offer(share: number, block: Uint8Array): Promise<boolean> {
-    const { blockHashes } = this.item.stripe;
-    const start = share * HASH_SIZE_BYTES;
-    const expected = blockHashes.subarray(start, start + HASH_SIZE_BYTES);
-    if (!equalBytes(await sha256Async(block), expected)) return false;
+    if (!(await this.#isPublished(share, block))) return false;
     if (!this.has(share)) this.#goodCount++;
     this.#blocks[share] = block;
     return true;
@@ -70,12 +67,36 @@ export class Gathering {
     const blocks = this.#blocks.splice(0);
     try {
       const stored = await decodeBlocks(blocks, request.file.shape, stripe.storedSizeBytes);
+      await this.#checkMade(blocks, stored);
       return await decompressStripe(stripe.compression, stored, rawSizeBytes);
     } catch (error) {
       if (!isMirrorError(error)) throw error;
       const message = `${this.name}, published as it is: ${error.message}`;
       throw new MirrorError(error.code, message, { cause: error });
     }
+  }
+
+  /** A data block that was made from others must be the one that was published, as if it had been read. */
+  async #checkMade(blocks: readonly (Uint8Array | undefined)[], stored: Uint8Array): Promise<void> {
+    const { blockSizeBytes, request } = this.item;
+    for (let share = 0; share < request.file.shape.k; share++) {
+      if (blocks[share] !== undefined) continue;
+      const block = new Uint8Array(blockSizeBytes);
+      block.set(stored.subarray(share * blockSizeBytes, (share + 1) * blockSizeBytes));
+      if (await this.#isPublished(share, block)) continue;
+      const others = [...blocks.keys()].filter((other) => blocks[other] !== undefined);
+      throw new MirrorError(
+        "BLOCK_CORRUPT",
+        `share ${share} made from shares ${others.join(" ")} is not the share ${share} that was ` +
+          "published: the master coded it wrong. Until it publishes a new full set, the data shares are needed",
+      );
+    }
+  }
+
+  async #isPublished(share: number, block: Uint8Array): Promise<boolean> {
+    const start = share * HASH_SIZE_BYTES;
+    const expected = this.item.stripe.blockHashes.subarray(start, start + HASH_SIZE_BYTES);
+    return equalBytes(await sha256Async(block), expected);
   }
 
   get name(): string {

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { sha256 } from "../../src/bytes/digest.js";
 import { MirrorError } from "../../src/errors.js";
 import { SourcePool } from "../../src/retrieve/source-pool.js";
 import {
@@ -122,6 +123,21 @@ describe("a bad block", () => {
       "duplicity-full.20231114T221320Z.vol1.difftar stripe 2: 0 good shares, 2 needed; " +
         "share 0: BLOCK_CORRUPT at a; share 1: BLOCK_CORRUPT at a",
     );
+  });
+
+  it("that was made from blocks that do not fit together is not used", async () => {
+    const published = await publish([random.bytes(MIB - 1)], { k: 2, n: 3 });
+    const sources = sourcePerShare(published);
+    flip(at(sources, 2), 17);
+    const parity = at(sources, 2).files.get(pathOf(2)) ?? new Uint8Array();
+    published.files[0]?.file.stripes[0]?.blockHashes.set(sha256(parity), 2 * 32);
+
+    expect(await retrieveAll(poolOf(sources), published)).toStrictEqual(hashesOf(published));
+    at(sources, 0).files.clear();
+    const failure = await failureOf(retrieveAll(poolOf(sources), published));
+
+    expect(failure).toMatchObject({ code: "BLOCK_CORRUPT" });
+    expect(failure.message).toContain("share 0 made from shares 1 2 is not the share 0");
   });
 
   it(`or a failure in any read does no harm (seed ${random.seed})`, async () => {
