@@ -92,5 +92,14 @@ export const PROGRAM_OUTPUT_MAX_BYTES = 64 * KIB;
 export const DECRYPT_START_MS = 60_000;
 export const DECRYPT_MIN_BYTES_PER_MS = 1049;
 
+/**
+ * Files just written that the master looks at once more: a tree that is unpacked while it is backed up has thousands, and
+ * their list is read and written whole.
+ */
+export const SUSPECTS_MAX = 10_000;
+
+/** Of them this much is read in one cycle: half a minute to a minute, so that cycles still follow each other. */
+export const SUSPECTS_READ_MAX_BYTES = 4096 * MIB;
+
 /** Warnings of one run of duplicity that are handed on: a tree without permissions has one for each file. */
 export const PROGRAM_WARNINGS_MAX = 10;

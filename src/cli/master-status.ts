@@ -4,6 +4,7 @@ import type { ConfigOptions } from "./config-file.js";
 import { forEachMirror } from "./each-mirror.js";
 import { DONE } from "./exit-status.js";
 import { readMasterMirrors } from "./master-mirrors.js";
+import { formatMissed } from "./publish-text.js";
 
 export interface MasterStatusOptions extends CommonOptions, ConfigOptions {}
 
@@ -19,7 +20,7 @@ export async function showMasterStatus(
 }
 
 function formatStatus(status: MasterStatus): string {
-  const { mirror, head, lastCycle, withheld, waiting, hosts } = status;
+  const { mirror, head, lastCycle, withheld, waiting, missed, hosts } = status;
   const lines = [`${mirror}: ${head === undefined ? "nothing published" : formatHead(head)}`];
   if (lastCycle !== undefined) {
     const error = lastCycle.error === undefined ? "done" : `failed: ${lastCycle.error}`;
@@ -27,6 +28,7 @@ function formatStatus(status: MasterStatus): string {
   }
   for (const name of withheld) lines.push(`  ${name}: withheld, its backup had errors`);
   for (const name of waiting) lines.push(`  ${name}: waits, it is still being written`);
+  lines.push(...formatMissed(missed));
   for (const host of hosts) {
     const why = host.error === undefined ? "" : `: ${host.error}`;
     lines.push(`  host ${host.name}, shares ${host.shares.join(" ")}: ${host.state}${why}`);

@@ -1,6 +1,7 @@
 /** A master's report as people read it. */
 import { formatDuration, formatSize } from "../bytes/units.js";
-import type { PublishReport } from "../master/report.js";
+import { MEND_MISSED } from "../master/look-at-suspects.js";
+import type { MissedFile, PublishReport } from "../master/report.js";
 
 export function formatPublishReport(report: PublishReport): string {
   const { mirror, generation, newest, published, sets, seconds } = report;
@@ -17,10 +18,15 @@ export function formatPublishReport(report: PublishReport): string {
   }
   for (const name of report.withheld) lines.push(`  ${name}: withheld, its backup had errors`);
   for (const name of report.waiting) lines.push(`  ${name}: waits, it is still being written`);
+  lines.push(...formatMissed(report.missed));
   for (const host of report.hosts) {
     const why = host.error === undefined ? "" : `: ${host.error}`;
     lines.push(`  host ${host.name}, shares ${host.shares.join(" ")}: ${host.state}${why}`);
   }
   if (report.removed.length > 0) lines.push(`  removed: ${report.removed.length} old files`);
   return lines.join("\n");
+}
+
+export function formatMissed(missed: readonly MissedFile[]): string[] {
+  return missed.map(({ path, set }) => `  ${path}: missed by ${set}: ${MEND_MISSED}`);
 }

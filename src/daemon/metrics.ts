@@ -29,6 +29,10 @@ const GAUGES = {
     labels: ["mirror"],
   },
   dupmirror_master_cycle_seconds: { help: "Length of the last cycle.", labels: ["mirror"] },
+  dupmirror_master_missed_files: {
+    help: "Files that changed without duplicity seeing it, not yet mended.",
+    labels: ["mirror"],
+  },
   dupmirror_master_host_behind: {
     help: "1 while the host does not hold all that the published head names.",
     labels: ["mirror", "host"],

@@ -10,13 +10,15 @@ export interface ContentsPage {
   readonly entryCount: number;
 }
 
-/** No more than a page is in memory. */
+/** No more than a page is in memory. @param onEntry told of every entry in passing */
 export async function* cutPages(
   entries: AsyncIterable<ContentsEntry>,
+  onEntry: (entry: ContentsEntry) => void = () => undefined,
 ): AsyncGenerator<ContentsPage, void, undefined> {
   let page: ContentsEntry[] = [];
   let sizeBytes = 0;
   for await (const entry of entries) {
+    onEntry(entry);
     page.push(entry);
     sizeBytes += sizeOf(entry);
     if (page.length < CONTENTS_PAGE_ENTRIES && sizeBytes < PAGE_TARGET_BYTES) continue;

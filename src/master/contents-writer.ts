@@ -2,7 +2,7 @@ import path from "node:path";
 import { streamFile } from "../disk/files.js";
 import { gunzip } from "../disk/gunzip.js";
 import type { ContentsEntry } from "../manifest/contents.js";
-import { cutPages } from "../manifest/contents-pages.js";
+import { type ContentsPage, cutPages } from "../manifest/contents-pages.js";
 import { describeSet } from "../manifest/describe-set.js";
 import type { Table } from "../manifest/ledger.js";
 import type { WholeSet } from "./repository.js";
@@ -26,9 +26,10 @@ export async function writeContents(options: {
   readonly volumes: AsyncIterable<TappedVolume>;
   readonly file: string;
   readonly unsynced: UnsyncedFiles;
+  readonly onEntry: (entry: ContentsEntry) => void;
   readonly signal: AbortSignal;
 }): Promise<WrittenContents> {
-  const { repository, set, unsynced, signal } = options;
+  const { repository, set, unsynced, onEntry, signal } = options;
   const signatures = set.set.signatures;
   const entries = describeSet({
     volumes: unwrapAll(options.volumes, signal),
@@ -43,15 +44,16 @@ export async function writeContents(options: {
           ),
         }),
   });
-  return await writePages(entries, new TableWriter(options.file, { mayBeInline: true, unsynced }));
+  const writer = new TableWriter(options.file, { mayBeInline: true, unsynced });
+  return await writePages(cutPages(entries, onEntry), writer);
 }
 
 async function writePages(
-  entries: AsyncIterable<ContentsEntry>,
+  pages: AsyncIterable<ContentsPage>,
   writer: TableWriter,
 ): Promise<WrittenContents> {
   let entryCount = 0;
-  for await (const page of cutPages(entries)) {
+  for await (const page of pages) {
     await writer.add(page.bytes, page.first);
     entryCount += page.entryCount;
   }

@@ -5,7 +5,7 @@ import { parseJson } from "../bytes/json.js";
 import { makeFolder, replaceFile } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { isMirrorError } from "../errors.js";
-import type { HostReport, PublishReport } from "./report.js";
+import type { HostReport, MissedFile, PublishReport } from "./report.js";
 
 export interface CycleRecord {
   /** Milliseconds since the epoch. */
@@ -14,6 +14,7 @@ export interface CycleRecord {
   readonly error: string | undefined;
   readonly withheld: readonly string[];
   readonly waiting: readonly string[];
+  readonly missed: readonly MissedFile[];
   readonly hosts: readonly HostReport[];
 }
 
@@ -31,6 +32,8 @@ export function writeCycleRecord(stateDirectory: string, ended: CycleEnd): void 
     error: error === undefined ? undefined : describe(error),
     withheld: report?.withheld ?? [],
     waiting: report?.waiting ?? [],
+    // A cycle that failed did not look.
+    missed: report?.missed ?? readCycleRecord(stateDirectory)?.missed ?? [],
     hosts: report?.hosts ?? [],
   };
   makeFolder(stateDirectory);
@@ -43,12 +46,13 @@ export function readCycleRecord(stateDirectory: string): CycleRecord | undefined
   if (bytes === undefined) return undefined;
   const record = parseJson(Buffer.from(bytes).toString());
   if (!isRecord(record) || typeof record["endedAt"] !== "number") return undefined;
-  const { endedAt, error, withheld, waiting, hosts } = record;
+  const { endedAt, error, withheld, waiting, missed, hosts } = record;
   return {
     endedAt,
     error: typeof error === "string" ? error : undefined,
     withheld: toTexts(withheld),
     waiting: toTexts(waiting),
+    missed: Array.isArray(missed) ? missed.flatMap(toMissedFile) : [],
     hosts: Array.isArray(hosts) ? hosts.flatMap(toHostReport) : [],
   };
 }
@@ -70,6 +74,12 @@ function toHostReport(value: unknown): HostReport[] {
       error: typeof error === "string" ? error : undefined,
     },
   ];
+}
+
+function toMissedFile(value: unknown): MissedFile[] {
+  if (!isRecord(value)) return [];
+  const { path, set } = value;
+  return typeof path === "string" && typeof set === "string" ? [{ path, set }] : [];
 }
 
 function toTexts(value: unknown): string[] {

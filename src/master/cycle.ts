@@ -11,13 +11,15 @@ import { type Choice, chooseSets, verifyPublished } from "./choose.js";
 import { type CycleEnd, writeCycleRecord } from "./cycle-record.js";
 import { type EncodedSets, encodeSets } from "./encode-sets.js";
 import { Hosts } from "./hosts.js";
+import { lookAtSuspects } from "./look-at-suspects.js";
 import { type NextHead, planHead } from "./next-head.js";
 import { Publication } from "./publication.js";
-import { PhaseTimes, type PublishReport } from "./report.js";
+import { type MissedFile, PhaseTimes, type PublishReport } from "./report.js";
 import { hashManifests, readRepository } from "./repository.js";
 import { removeRetired } from "./retain.js";
 import { readSigningKey } from "./signing-key.js";
 import { listSources } from "./sources.js";
+import { Suspects } from "./suspects.js";
 import { thinOutRepository } from "./thin-out.js";
 import { readWithheld } from "./withheld.js";
 
@@ -105,9 +107,11 @@ async function publish(
   const { config, runtime, signal } = options;
   const { publication, hosts, times } = using;
   const choice = await times.measure("choose", () => choose(options, publication));
+  const suspects = Suspects.open(config.stateDirectory, runtime.log);
   const encoded = await times.measure("encode", () =>
     encodeSets(choice.sets, {
       publication,
+      suspects,
       repository: config.repository,
       shape: config.shares,
       runtime,
@@ -119,8 +123,9 @@ async function publish(
   if (next !== undefined) publication.publish(next.head);
   await times.measure("push", () => hosts.announce());
   const removed = await times.measure("retain", () => retain(options, publication, hosts));
+  const missed = await times.measure("look", () => lookAtSuspects(suspects, options));
   const { seconds } = times;
-  const done = { publication, next, choice, encoded, hosts, removed, seconds };
+  const done = { publication, next, choice, encoded, hosts, removed, missed, seconds };
   const report = makeReport(options, done);
   return { report, failure: encoded.failure };
 }
@@ -208,6 +213,7 @@ function makeReport(
     readonly encoded: EncodedSets;
     readonly hosts: Hosts;
     readonly removed: readonly string[];
+    readonly missed: readonly MissedFile[];
     readonly seconds: Readonly<Record<string, number>>;
   },
 ): PublishReport {
@@ -221,6 +227,7 @@ function makeReport(
     sets: done.encoded.sets,
     withheld: done.choice.withheld,
     waiting: done.encoded.waiting,
+    missed: done.missed,
     hosts: done.hosts.report(),
     removed: done.removed,
     seconds: done.seconds,

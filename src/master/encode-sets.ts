@@ -1,6 +1,7 @@
 import { formatSetName } from "../duplicity/names.js";
 import type { Shape } from "../erasure/shape.js";
 import { isMirrorError, type MirrorError } from "../errors.js";
+import type { ContentsEntry } from "../manifest/contents.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 import type { Runtime } from "../runtime.js";
 import { openChainPacks } from "./chain-packs.js";
@@ -10,6 +11,7 @@ import type { Publication } from "./publication.js";
 import { encodeSet, type SetPlace } from "./publish-set.js";
 import type { SetReport } from "./report.js";
 import { openSet, type WholeSet } from "./repository.js";
+import type { Suspects } from "./suspects.js";
 import { UnsyncedFiles } from "./unsynced-files.js";
 
 export interface EncodedSets {
@@ -24,6 +26,8 @@ export interface EncodeSetsOptions {
   readonly publication: Publication;
   readonly repository: string;
   readonly shape: Shape;
+  /** Learns of the files that the sets record. */
+  readonly suspects: Suspects;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
 }
@@ -89,7 +93,7 @@ async function openChain(
   options: EncodeSetsOptions,
   onVolume: () => void,
 ): Promise<ChainWriter> {
-  const { publication, repository, shape, signal } = options;
+  const { publication, repository, shape, suspects, signal } = options;
   const unsynced = new UnsyncedFiles(publication.folder);
   const known = publication.chains.find((other) => other.chain === chain);
   const place = { publication: publication.folder, session: publication.session };
@@ -101,13 +105,17 @@ async function openChain(
   const flush = async (): Promise<void> => {
     if (lines.length === 0) return;
     await unsynced.sync({ signal });
+    suspects.save();
     publication.append(chain, lines);
     lines = [];
     batchBytes = 0;
   };
   const add = async (set: WholeSet): Promise<SetReport | undefined> => {
-    const encoded = await encodeSet(repository, set, setPlace, { onVolume, signal });
+    const notes = suspects.notesOf(set.set.id);
+    const onEntry = (entry: ContentsEntry): void => notes.note(entry);
+    const encoded = await encodeSet(repository, set, setPlace, { onVolume, onEntry, signal });
     if (encoded === undefined) return undefined;
+    notes.adopt();
     const { line, volumeBytes, shareBytes } = encoded;
     const storedBytes = shareBytes * shape.n;
     lines.push(line);

@@ -148,6 +148,7 @@ export class MirrorDaemon {
     metrics.add("dupmirror_master_published_sets_total", { mirror }, sets.length);
     metrics.add("dupmirror_master_published_bytes_total", { mirror }, bytes);
     metrics.set("dupmirror_master_cycle_seconds", { mirror }, elapsedMs / 1000);
+    metrics.set("dupmirror_master_missed_files", { mirror }, report.missed.length);
     for (const host of report.hosts) {
       const isBehind = host.state === "behind" ? 1 : 0;
       metrics.set("dupmirror_master_host_behind", { mirror, host: host.name }, isBehind);

@@ -6,6 +6,7 @@ import { MessageFrame } from "../duplicity/message-frame.js";
 import type { RepositoryFile } from "../duplicity/names.js";
 import type { Shape } from "../erasure/shape.js";
 import { isMirrorError, MirrorError } from "../errors.js";
+import type { ContentsEntry } from "../manifest/contents.js";
 import type { Stripe } from "../manifest/file-table.js";
 import type { LedgerLine, Table } from "../manifest/ledger.js";
 import { type Stream, tablePath } from "../manifest/paths.js";
@@ -41,6 +42,8 @@ export interface EncodedSet {
 export interface EncodeOptions {
   /** Called when a volume was read to its end. */
   readonly onVolume: () => void;
+  /** Told of each entry of a set that is not encrypted. */
+  readonly onEntry: (entry: ContentsEntry) => void;
   readonly signal: AbortSignal;
 }
 
@@ -125,6 +128,7 @@ async function encodeAndDescribe(
       volumes: tap.volumes,
       file: tableFile(place, "contents", set),
       unsynced: place.unsynced,
+      onEntry: options.onEntry,
       signal: options.signal,
     }),
   );

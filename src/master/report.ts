@@ -14,9 +14,18 @@ export interface PublishReport {
   readonly withheld: readonly string[];
   /** Sets that somebody still writes; the next cycle looks again. */
   readonly waiting: readonly string[];
+  /** Files that changed without duplicity seeing it, until they are mended. */
+  readonly missed: readonly MissedFile[];
   readonly hosts: readonly HostReport[];
   readonly removed: readonly string[];
   readonly seconds: Readonly<Record<string, number>>;
+}
+
+export interface MissedFile {
+  /** As people read it. */
+  readonly path: string;
+  /** The newest set that has the file; its content there is not what the tree has. */
+  readonly set: string;
 }
 
 export interface SetReport {

@@ -2,7 +2,7 @@ import type { MasterMirror } from "../config/master.js";
 import { formatSetName } from "../duplicity/names.js";
 import { readCycleRecord } from "./cycle-record.js";
 import { readPublishedHead } from "./publication.js";
-import type { HostReport } from "./report.js";
+import type { HostReport, MissedFile } from "./report.js";
 import { readSigningKey } from "./signing-key.js";
 
 export interface MasterStatus {
@@ -13,6 +13,7 @@ export interface MasterStatus {
   readonly lastCycle: { readonly endedAt: number; readonly error: string | undefined } | undefined;
   readonly withheld: readonly string[];
   readonly waiting: readonly string[];
+  readonly missed: readonly MissedFile[];
   readonly hosts: readonly HostReport[];
 }
 
@@ -46,6 +47,7 @@ export function masterStatus(config: MasterMirror): MasterStatus {
     lastCycle: last && { endedAt: last.endedAt, error: last.error },
     withheld: last?.withheld ?? [],
     waiting: last?.waiting ?? [],
+    missed: last?.missed ?? [],
     hosts: last?.hosts ?? [],
   };
 }

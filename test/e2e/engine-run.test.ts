@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { dupmirror, dupmirrorWorks, parseSyncReport } from "../support/cli.js";
@@ -93,6 +93,32 @@ describeWithDuplicity("a master that runs duplicity itself", () => {
       positionBefore: second.positionAfter,
       positionAfter: second.positionAfter,
     });
+  });
+
+  test("tells of a file that duplicity missed, until its replicas can have it", async () => {
+    const folder = fastTemporaryFolder();
+    const tree = path.join(folder, "tree");
+    const file = path.join(tree, "file");
+    const master = await makeMaster(folder, { tree });
+    const words = ["master", "publish", "-c", master.configFile];
+    writeFileSync(file, "first");
+    await publish(master);
+    const { mtime } = statSync(file);
+    writeFileSync(file, "other");
+    utimesSync(file, mtime, mtime);
+    const { stdout } = await dupmirrorWorks([...words, "--json"]);
+    expect(stdout).toMatch(/"missed":\[\{"path":"file","set":"full\.\w+"\}\]/);
+    const advice = /file: missed by full\.\w+: .* touch it, or publish with --full/;
+    expect((await dupmirrorWorks(words)).stdout).toMatch(advice);
+    const status = await dupmirrorWorks(["master", "status", "-c", master.configFile]);
+    expect(status.stdout).toMatch(advice);
+    const replica = makeReplica(path.join(folder, "replica"), master);
+    await sync(replica);
+    expect(compareTrees(tree, replica.tree)).not.toEqual([]);
+    utimesSync(file, new Date(), new Date());
+    expect((await dupmirrorWorks([...words, "--json"])).stdout).toContain('"missed":[]');
+    await sync(replica);
+    expect(compareTrees(tree, replica.tree)).toEqual([]);
   });
 
   test("a dry run tells the strategy and changes nothing", async () => {

@@ -146,7 +146,8 @@ describe.skipIf(NO_DUPLICITY)(`a master that runs ${NO_DUPLICITY ?? ""}`, () => 
     await master.logged("cycle.published");
     const head = await fetch(`${master.url()}/pub/head`);
     expect(await head.text()).toContain('"generation": 1');
-    const metrics = await fetch(`${master.url()}/metrics`);
-    expect(await metrics.text()).toContain('dupmirror_master_generation{mirror="pub"} 1');
+    const metrics = await (await fetch(`${master.url()}/metrics`)).text();
+    expect(metrics).toContain('dupmirror_master_generation{mirror="pub"} 1');
+    expect(metrics).toContain('dupmirror_master_missed_files{mirror="pub"} 0');
   });
 });
