@@ -1,10 +1,9 @@
 /** A reader that has a mirrored tree open all the time, as a web server has, and checks whatever it gets. */
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Random } from "./random.js";
-import { listTree } from "./tree-compare.js";
 
 export interface WatchfulReader {
   /** Files opened and found whole. */
@@ -53,12 +52,6 @@ export function watchTree(
       return faults;
     },
   };
-}
-
-/** The regular files of a tree, by path. */
-export function readFiles(root: string): FileContents {
-  const files = listTree(root).filter((record) => record.type === "file");
-  return new Map(files.map(({ path: file }) => [file, readFileSync(path.join(root, file))]));
 }
 
 /** Not through a symlink: what lies behind one has a path of its own. */
