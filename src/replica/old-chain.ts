@@ -1,6 +1,7 @@
 /** What a tree missed of its own chain, when the newest set is of another. */
 import { isMirrorError } from "../errors.js";
 import type { Head } from "../manifest/head.js";
+import { readJournal } from "./journal.js";
 import type { Operation } from "./operation.js";
 import { findPosition, type Position } from "./position.js";
 import type { SyncReport } from "./report.js";
@@ -8,13 +9,14 @@ import { updateTree } from "./update.js";
 
 /**
  * Brings the tree to the end of its chain while that is retained. What has changed lies there as deltas in increments of
- * its own; in a new full set it is scattered. @returns undefined when there is nothing of it, or it cannot be had
+ * its own; in a new full set it is scattered. Whatever is wrong with the old chain, the newest set needs none of it.
+ * @returns undefined when the tree is where it was
  */
 export async function followOldChain(
   operation: Operation,
   order: { readonly head: Head; readonly forcePurge?: boolean | undefined },
 ): Promise<SyncReport | undefined> {
-  const { position, filter, options } = operation;
+  const { position, filter, files, options } = operation;
   if (position?.filter !== filter || !isRetained(position, order.head)) return undefined;
   try {
     const lineage = await operation.readEnd(order.head, position.chain);
@@ -26,7 +28,9 @@ export async function followOldChain(
       choice: { kind: "follow", first: at + 1 },
     });
   } catch (error) {
-    if (!isMirrorError(error, ...UNAVAILABLE)) throw error;
+    if (!isMirrorError(error) || error.code === "CANCELLED") throw error;
+    // A commit that was begun is ended before anything else: by the next cycle.
+    if (readJournal(files.journal) !== undefined) throw error;
     const { code, message } = error;
     options.runtime.log.warn("chain.unfollowed", { chain: position.chain, code, reason: message });
     return undefined;
@@ -53,15 +57,3 @@ function isRetained({ session, chain }: Position, head: Head): boolean {
   if (session !== head.session || chain === head.newest.chain) return false;
   return head.ledgers.some((ledger) => ledger.chain === chain);
 }
-
-/** The old chain is not to be had as it should be; the tree is as it was, and the newest set needs none of it. */
-const UNAVAILABLE = [
-  "BLOCK_CORRUPT",
-  "DOCUMENT_INVALID",
-  "FORMAT_INVALID",
-  "GAP",
-  "LEDGER_INVALID",
-  "NO_SOURCE",
-  "PATH_REFUSED",
-  "SHARES_TOO_FEW",
-] as const;
