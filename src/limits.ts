@@ -3,8 +3,11 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** A stripe of a volume before compression: large enough to compress well, small enough to fetch for one file. */
+/** The largest stripe of a file before compression: it compresses well, and is small against all but small sets. */
 export const STRIPE_SIZE_BYTES = 1 * MIB;
+
+/** The smallest: what it takes beside the file that somebody wants is not worth a request; smaller ones compress badly. */
+export const STRIPE_MIN_BYTES = 256 * KIB;
 
 /** The head is polled by everybody, always: one packet or two. */
 export const HEAD_MAX_BYTES = 4 * KIB;
@@ -27,6 +30,10 @@ export const INLINE_TABLE_MAX_BYTES = 32 * KIB;
 
 /** Entries in a page of contents: a page of a million-file tree stays below PAGE_MAX_BYTES. */
 export const CONTENTS_PAGE_ENTRIES = 4096;
+
+/** The first pages of a set are smaller: of a small tree a part is then not much more than its own entries. */
+export const SMALL_PAGE_ENTRIES = 1024;
+export const SMALL_PAGES = 64;
 
 /** Bounds of @ronomon/reed-solomon. */
 export const MAX_K = 24;

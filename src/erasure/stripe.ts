@@ -1,18 +1,35 @@
 /** Stripes: the runs of a file that are compressed and coded by themselves, so that every part of it is reachable. */
 import { MirrorError } from "../errors.js";
-import { STRIPE_SIZE_BYTES } from "../limits.js";
+import { STRIPE_MIN_BYTES, STRIPE_SIZE_BYTES } from "../limits.js";
 import { compressBrotli, decompressBrotli } from "./brotli.js";
 
 export type Compression = "none" | "brotli";
 
-/** A file of 0 bytes has no stripe. */
-export function stripeCount(sizeBytes: number): number {
-  return Math.ceil(sizeBytes / STRIPE_SIZE_BYTES);
+/** A file that is cut into stripes. */
+export interface Striped {
+  readonly sizeBytes: number;
+  /** Of every stripe but the last, which may be short: a power of two. */
+  readonly stripeSizeBytes: number;
 }
 
-/** Bytes of stripe `stripe`, from 0, of a file; only the last may be short. */
-export function stripeSize(sizeBytes: number, stripe: number): number {
-  return Math.min(STRIPE_SIZE_BYTES, sizeBytes - stripe * STRIPE_SIZE_BYTES);
+/** Of the volumes of a set: whoever wants a few percent of a small set shall not get much more because of whole stripes. */
+export function chooseStripeSize(setSizeBytes: number): number {
+  let size = STRIPE_SIZE_BYTES;
+  while (size > STRIPE_MIN_BYTES && size * STRIPES_PER_SET > setSizeBytes) size /= 2;
+  return size;
+}
+
+/** One in twenty of them is six stripes, of which one half at either end is not wanted. */
+const STRIPES_PER_SET = 128;
+
+/** A file of 0 bytes has no stripe. */
+export function stripeCount({ sizeBytes, stripeSizeBytes }: Striped): number {
+  return Math.ceil(sizeBytes / stripeSizeBytes);
+}
+
+/** Bytes of stripe `stripe`, from 0. */
+export function stripeSize({ sizeBytes, stripeSizeBytes }: Striped, stripe: number): number {
+  return Math.min(stripeSizeBytes, sizeBytes - stripe * stripeSizeBytes);
 }
 
 /** How a stripe is stored: compressed if that saves at least 2 %, else as it is. */

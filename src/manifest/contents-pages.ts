@@ -1,6 +1,6 @@
 /** Cuts the entries of a set into pages of contents. */
 import type { TreePath } from "../bytes/tree-path.js";
-import { CONTENTS_PAGE_ENTRIES } from "../limits.js";
+import { CONTENTS_PAGE_ENTRIES, SMALL_PAGE_ENTRIES, SMALL_PAGES } from "../limits.js";
 import { type ContentsEntry, encodeContentsPage } from "./contents.js";
 
 export interface ContentsPage {
@@ -16,13 +16,16 @@ export async function* cutPages(
   onEntry: (entry: ContentsEntry) => void = () => undefined,
 ): AsyncGenerator<ContentsPage, void, undefined> {
   let page: ContentsEntry[] = [];
+  let pageCount = 0;
   let sizeBytes = 0;
   for await (const entry of entries) {
     onEntry(entry);
     page.push(entry);
     sizeBytes += sizeOf(entry);
-    if (page.length < CONTENTS_PAGE_ENTRIES && sizeBytes < PAGE_TARGET_BYTES) continue;
+    const mostEntries = pageCount < SMALL_PAGES ? SMALL_PAGE_ENTRIES : CONTENTS_PAGE_ENTRIES;
+    if (page.length < mostEntries && sizeBytes < PAGE_TARGET_BYTES) continue;
     yield* closePage(page);
+    pageCount++;
     page = [];
     sizeBytes = 0;
   }

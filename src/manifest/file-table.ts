@@ -6,7 +6,8 @@ import type { FileRole, Wrapping } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
 import { blockSize } from "../erasure/codec.js";
 import type { Shape } from "../erasure/shape.js";
-import { type Compression, stripeCount, stripeSize } from "../erasure/stripe.js";
+import { type Compression, type Striped, stripeCount, stripeSize } from "../erasure/stripe.js";
+import { STRIPE_MIN_BYTES, STRIPE_SIZE_BYTES } from "../limits.js";
 import { chooseNaming, decodeName, encodeName, NAMINGS, setInName } from "./file-name.js";
 
 export interface CodedFile {
@@ -17,6 +18,7 @@ export interface CodedFile {
   readonly number: number;
   readonly wrapping: Wrapping;
   readonly sizeBytes: number;
+  readonly stripeSizeBytes: number;
   /** SHA-256 of the whole file. */
   readonly hash: Uint8Array;
   readonly pack: number;
@@ -25,7 +27,7 @@ export interface CodedFile {
   readonly stripes: readonly Stripe[];
 }
 
-/** Stripe s covers the file's bytes from s * STRIPE_SIZE_BYTES on. */
+/** Stripe s covers the file's bytes from s * stripeSizeBytes on. */
 export interface Stripe {
   readonly compression: Compression;
   /** Bytes before padding to k blocks; the block size is `blockSize(storedSizeBytes, k)`. */
@@ -94,20 +96,24 @@ const HASH_SIZE_BYTES = 32;
 const ROLES: readonly FileRole[] = ["volume", "manifest", "signatures"];
 const WRAPPINGS: readonly Wrapping[] = ["plain", "gzip", "gpg"];
 
-/** Flags: role, wrapping << 2, naming << 4, and this: the blocks lie right behind the last file's. */
+/** Flags: role, wrapping << 2, naming << 4, and these: the blocks lie right behind the last file's; stripes are smaller. */
 const ADJACENT = 1 << 6;
+const SMALLER = 1 << 7;
 
 function encodeFile(writer: BinaryWriter, file: CodedFile, shape: Shape, last: Last): Last {
-  const { name, role, number, wrapping, sizeBytes, hash, pack, offset } = file;
+  const { name, role, number, wrapping, sizeBytes, stripeSizeBytes, hash, pack, offset } = file;
   assert(hash.length === HASH_SIZE_BYTES, `${name}: a hash of ${hash.length} bytes`);
   const set = setInName(name, file);
   const naming = chooseNaming(set, last.set);
   const isAdjacent = pack === last.pack && offset === last.offset;
   const nameFlags = (WRAPPINGS.indexOf(wrapping) << 2) | (NAMINGS.indexOf(naming) << 4);
-  writer.u8(ROLES.indexOf(role) | nameFlags | (isAdjacent ? ADJACENT : 0));
+  const isSmaller = stripeSizeBytes < STRIPE_SIZE_BYTES;
+  const placeFlags = (isAdjacent ? ADJACENT : 0) | (isSmaller ? SMALLER : 0);
+  writer.u8(ROLES.indexOf(role) | nameFlags | placeFlags);
   if (role === "volume") writer.signedVarint(number - last.number - 1);
   encodeName(writer, naming, name, set);
   writer.varint(sizeBytes);
+  if (isSmaller) writer.u8(Math.log2(stripeSizeBytes));
   writer.bytes(hash);
   if (!isAdjacent) {
     writer.varint(pack);
@@ -126,22 +132,30 @@ function decodeFile(
   const role = ROLES[flags & 3];
   const wrapping = WRAPPINGS[(flags >> 2) & 3];
   const naming = NAMINGS[(flags >> 4) & 3];
-  if (flags > 0x7f || role === undefined || wrapping === undefined || naming === undefined) {
+  if (role === undefined || wrapping === undefined || naming === undefined) {
     reader.refuse(`has a file with unknown flags (${flags})`);
   }
   const number = role === "volume" ? decodeNumber(reader, last) : 0;
   const named = { role, number, wrapping };
   const { name, set } = decodeName(reader, naming, named, last.set);
   const sizeBytes = reader.varint();
+  const stripeSizeBytes = (flags & SMALLER) === 0 ? STRIPE_SIZE_BYTES : decodeStripeSize(reader);
   const hash = reader.bytes(HASH_SIZE_BYTES);
   const isAdjacent = (flags & ADJACENT) !== 0;
   const pack = isAdjacent ? last.pack : reader.varint();
   const offset = isAdjacent ? last.offset : reader.varint();
-  const stripes = decodeStripes(reader, sizeBytes, shape);
-  const file = { name, ...named, sizeBytes, hash, pack, offset, stripes };
+  const stripes = decodeStripes(reader, { sizeBytes, stripeSizeBytes }, shape);
+  const file = { name, ...named, sizeBytes, stripeSizeBytes, hash, pack, offset, stripes };
   const next = lastOf(file, shape, set);
   if (!Number.isSafeInteger(next.offset)) reader.refuse("has an offset above 2^53 - 1");
   return { file, next };
+}
+
+function decodeStripeSize(reader: BinaryReader): number {
+  const size = 2 ** reader.u8();
+  if (size < STRIPE_MIN_BYTES || size >= STRIPE_SIZE_BYTES)
+    reader.refuse(`has stripes of ${size} bytes`);
+  return size;
 }
 
 function decodeNumber(reader: BinaryReader, last: Last): number {
@@ -162,10 +176,10 @@ function lastOf(file: CodedFile, shape: Shape, set: SetId | undefined): Last {
 
 /** A stripe is its stored size, 0 for one that is stored as it is, and its block hashes. */
 function encodeStripes(writer: BinaryWriter, file: CodedFile, { n }: Shape): void {
-  const { name, sizeBytes, stripes } = file;
-  assert(stripes.length === stripeCount(sizeBytes), `${name}: ${stripes.length} stripes`);
+  const { name, stripes } = file;
+  assert(stripes.length === stripeCount(file), `${name}: ${stripes.length} stripes`);
   for (const [at, { compression, storedSizeBytes, blockHashes }] of stripes.entries()) {
-    const rawSizeBytes = stripeSize(sizeBytes, at);
+    const rawSizeBytes = stripeSize(file, at);
     const isNone = compression === "none";
     assert(isNone ? storedSizeBytes === rawSizeBytes : storedSizeBytes < rawSizeBytes, name);
     assert(blockHashes.length === n * HASH_SIZE_BYTES, `${name}: not ${n} block hashes`);
@@ -174,13 +188,13 @@ function encodeStripes(writer: BinaryWriter, file: CodedFile, { n }: Shape): voi
   }
 }
 
-function decodeStripes(reader: BinaryReader, sizeBytes: number, { n }: Shape): Stripe[] {
-  const count = stripeCount(sizeBytes);
+function decodeStripes(reader: BinaryReader, file: Striped, { n }: Shape): Stripe[] {
+  const count = stripeCount(file);
   const hashesSizeBytes = n * HASH_SIZE_BYTES;
   if (count * hashesSizeBytes > reader.remaining) reader.refuse("ends within a file's stripes");
   const stripes: Stripe[] = [];
   for (let at = 0; at < count; at++) {
-    const rawSizeBytes = stripeSize(sizeBytes, at);
+    const rawSizeBytes = stripeSize(file, at);
     const size = reader.varint();
     if (size >= rawSizeBytes) reader.refuse(`has a stripe stored in ${size} bytes`);
     stripes.push({

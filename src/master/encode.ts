@@ -18,6 +18,7 @@ export interface PlainFile {
   readonly role: FileRole;
   readonly number: number;
   readonly wrapping: Wrapping;
+  readonly stripeSizeBytes: number;
   readonly chunks: AsyncIterable<Uint8Array>;
   /** What duplicity says its bytes hash to; `check` throws when they do not. */
   readonly expected?: ExpectedHash;
@@ -132,7 +133,7 @@ async function* cutFile(
   const { chunks, expected, ...described } = file;
   const hash = createHash("sha256");
   const foreignHash = expected === undefined ? undefined : createHash(expected.algorithm);
-  const cutter = new StripeCutter(stripes);
+  const cutter = new StripeCutter(stripes, file.stripeSizeBytes);
   let sizeBytes = 0;
   for await (const chunk of chunks) {
     hash.update(chunk);
@@ -145,24 +146,26 @@ async function* cutFile(
   yield { kind: "end", file: described, sizeBytes, hash: hash.digest() };
 }
 
-/** Chunks of any size to stripes of STRIPE_SIZE_BYTES and a rest. */
+/** Chunks of any size to stripes of one size and a rest. */
 class StripeCutter {
   readonly #stripes: BufferPool;
+  readonly #sizeBytes: number;
   #buffer: Uint8Array | undefined;
   #filled = 0;
 
-  constructor(stripes: BufferPool) {
+  constructor(stripes: BufferPool, sizeBytes: number) {
     this.#stripes = stripes;
+    this.#sizeBytes = sizeBytes;
   }
 
   *push(chunk: Uint8Array): Generator<RawPiece, void, undefined> {
     for (let at = 0; at < chunk.length; ) {
       this.#buffer ??= this.#stripes.take();
-      const part = chunk.subarray(at, at + STRIPE_SIZE_BYTES - this.#filled);
+      const part = chunk.subarray(at, at + this.#sizeBytes - this.#filled);
       this.#buffer.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled === STRIPE_SIZE_BYTES) yield* this.finish();
+      if (this.#filled === this.#sizeBytes) yield* this.finish();
     }
   }
 

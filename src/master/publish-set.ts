@@ -1,11 +1,13 @@
 /** One set of the repository to its shares, tables and contents; durable when done, but not yet named by anything. */
 import path from "node:path";
 import { toBase64url } from "../bytes/digest.js";
-import { streamFile } from "../disk/files.js";
+import { fileIdentity, streamFile } from "../disk/files.js";
 import { MessageFrame } from "../duplicity/message-frame.js";
 import type { RepositoryFile } from "../duplicity/names.js";
 import type { Shape } from "../erasure/shape.js";
+import { chooseStripeSize } from "../erasure/stripe.js";
 import { isMirrorError, MirrorError } from "../errors.js";
+import { STRIPE_SIZE_BYTES } from "../limits.js";
 import type { ContentsEntry } from "../manifest/contents.js";
 import type { Stripe } from "../manifest/file-table.js";
 import type { LedgerLine, Table } from "../manifest/ledger.js";
@@ -221,14 +223,25 @@ function* readVolumes(
   set: WholeSet,
   { tap, onVolume, signal }: EncodeOptions & { readonly tap?: VolumeTap },
 ): Generator<PlainFile, void, undefined> {
+  const stripeSizeBytes = stripeSizeOf(repository, set);
   for (const volume of set.volumes) {
     const read = readFile(repository, volume, signal);
     const chunks = tap === undefined ? read : tap.pass(volume, read);
     const expected = expectedHash(set, volume);
     const { name, role, number, wrapping } = volume;
-    yield { name, role, number, wrapping, chunks, ...(expected === undefined ? {} : { expected }) };
+    const file = { name, role, number, wrapping, stripeSizeBytes, chunks };
+    yield expected === undefined ? file : { ...file, expected };
     onVolume();
   }
+}
+
+/** Volumes that are wrapped are read whole: small stripes would be of no use. */
+function stripeSizeOf(repository: string, { volumes }: WholeSet): number {
+  if (volumes.some(({ wrapping }) => wrapping !== "plain")) return STRIPE_SIZE_BYTES;
+  const sizes = volumes.map(
+    ({ name }) => fileIdentity(path.join(repository, name))?.sizeBytes ?? 0,
+  );
+  return chooseStripeSize(sizes.reduce((sum, size) => sum + size, 0));
 }
 
 /** The manifest comes first: its hash tells the set from another with the same times. */
@@ -242,7 +255,9 @@ function* readRecords(
     ? [set.manifestFile]
     : [set.manifestFile, signatures]) {
     const { name, role, number, wrapping } = file;
-    yield { name, role, number, wrapping, chunks: readFile(repository, file, signal) };
+    const stripeSizeBytes = STRIPE_SIZE_BYTES;
+    const chunks = readFile(repository, file, signal);
+    yield { name, role, number, wrapping, stripeSizeBytes, chunks };
   }
 }
 

@@ -10,7 +10,6 @@ import { fileIdentity, readRange, streamFile } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import { stripeSize } from "../erasure/stripe.js";
 import { isMirrorError, MirrorError } from "../errors.js";
-import { STRIPE_SIZE_BYTES } from "../limits.js";
 import { cutPages } from "../manifest/contents-pages.js";
 import { describeSet } from "../manifest/describe-set.js";
 import type { CodedFile } from "../manifest/file-table.js";
@@ -84,8 +83,8 @@ export class EncryptedSets implements VolumeOrigin {
   }
 
   async #readStripe({ file, stripe }: StripeRequest, signal: AbortSignal): Promise<VolumeChunk> {
-    const offset = stripe * STRIPE_SIZE_BYTES;
-    const sizeBytes = stripeSize(file.file.sizeBytes, stripe);
+    const offset = stripe * file.file.stripeSizeBytes;
+    const sizeBytes = stripeSize(file.file, stripe);
     const bytes = await readRange(this.#place(file.file), offset, sizeBytes, { signal });
     return { file, offset, bytes };
   }

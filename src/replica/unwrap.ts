@@ -2,7 +2,6 @@
 
 import { gunzip } from "../disk/gunzip.js";
 import { MirrorError } from "../errors.js";
-import { STRIPE_SIZE_BYTES } from "../limits.js";
 import type { SourcePool } from "../retrieve/source-pool.js";
 import { type LocatedFile, type RetrievedStripe, retrieveStripes } from "../retrieve/stripes.js";
 import type { VolumeChunk, VolumeOrigin } from "./work.js";
@@ -38,7 +37,7 @@ async function* unwrapVolume(
   switch (file.file.wrapping) {
     case "plain":
       for await (const { request, bytes } of stream.volume(file)) {
-        yield { file, offset: request.stripe * STRIPE_SIZE_BYTES, bytes };
+        yield { file, offset: request.stripe * file.file.stripeSizeBytes, bytes };
       }
       return;
     case "gzip": {

@@ -6,7 +6,6 @@
 import { displayPath } from "../bytes/tree-path.js";
 import { stripeCount } from "../erasure/stripe.js";
 import { MirrorError } from "../errors.js";
-import { STRIPE_SIZE_BYTES } from "../limits.js";
 import { type ContentsEntry, type DataRun, decodeContentsPage } from "../manifest/contents.js";
 import type { LocatedFile, StripeRequest } from "../retrieve/stripes.js";
 import type { EntryUses } from "./plan.js";
@@ -220,11 +219,12 @@ function* runStripes(
   run: DataRun,
   file: LocatedFile,
 ): Generator<StripeRequest> {
+  const { stripeSizeBytes } = file.file;
   for (let piece = 0; piece < run.pieceCount; piece++) {
     const start = run.offset + piece * run.strideBytes;
-    const last = Math.floor((start + run.pieceSizeBytes - 1) / STRIPE_SIZE_BYTES);
-    if (last >= stripeCount(file.file.sizeBytes)) throw beyondEnd(entry);
-    for (let stripe = Math.floor(start / STRIPE_SIZE_BYTES); stripe <= last; stripe++) {
+    const last = Math.floor((start + run.pieceSizeBytes - 1) / stripeSizeBytes);
+    if (last >= stripeCount(file.file)) throw beyondEnd(entry);
+    for (let stripe = Math.floor(start / stripeSizeBytes); stripe <= last; stripe++) {
       yield { file, stripe };
     }
   }
@@ -236,7 +236,7 @@ function runsOf(entry: ContentsEntry): readonly DataRun[] {
 
 /** Of a published file, in order. */
 export function* everyStripe(file: LocatedFile): Generator<StripeRequest> {
-  const count = stripeCount(file.file.sizeBytes);
+  const count = stripeCount(file.file);
   for (let stripe = 0; stripe < count; stripe++) yield { file, stripe };
 }
 

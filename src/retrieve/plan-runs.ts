@@ -91,7 +91,7 @@ function locator(): (request: StripeRequest) => RunItem {
       stripe,
       offset,
       blockSizeBytes: blockSize(stripe.storedSizeBytes, shape.k),
-      rawSizeBytes: stripeSize(file.sizeBytes, request.stripe),
+      rawSizeBytes: stripeSize(file, request.stripe),
     };
   };
 }

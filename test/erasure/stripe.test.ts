@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { brotliCompressSync, constants } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import {
+  chooseStripeSize,
   compressStripe,
   decompressStripe,
   stripeCount,
@@ -20,13 +21,26 @@ describe("stripes of a file", () => {
     [25 * MIB, 25],
     [5_000_000_000_001, 4_768_372],
   ])("a file of %i bytes has %i", (sizeBytes, count) => {
-    expect(stripeCount(sizeBytes)).toBe(count);
+    expect(stripeCount({ sizeBytes, stripeSizeBytes: MIB })).toBe(count);
   });
 
   test("are whole but for the last", () => {
-    expect([0, 1, 2].map((stripe) => stripeSize(2 * MIB + 5, stripe))).toEqual([MIB, MIB, 5]);
-    expect(stripeSize(MIB, 0)).toBe(MIB);
-    expect(stripeSize(1, 0)).toBe(1);
+    const sizes = (sizeBytes: number, stripeSizeBytes: number) =>
+      [0, 1, 2].map((stripe) => stripeSize({ sizeBytes, stripeSizeBytes }, stripe));
+    expect(sizes(2 * MIB + 5, MIB)).toEqual([MIB, MIB, 5]);
+    expect(sizes(MIB / 2 + 5, MIB / 4)).toEqual([MIB / 4, MIB / 4, 5]);
+    expect(stripeSize({ sizeBytes: 1, stripeSizeBytes: MIB }, 0)).toBe(1);
+  });
+
+  test.each([
+    [0, MIB / 4],
+    [64 * MIB - 1, MIB / 4],
+    [64 * MIB, MIB / 2],
+    [128 * MIB - 1, MIB / 2],
+    [128 * MIB, MIB],
+    [1e15, MIB],
+  ])("are larger in a larger set: %i bytes", (setSizeBytes, size) => {
+    expect(chooseStripeSize(setSizeBytes)).toBe(size);
   });
 });
 

@@ -68,7 +68,9 @@ async function codeAndDecode(
 }
 
 function plainFile(number: number, chunks: AsyncIterable<Uint8Array>): PlainFile {
-  return { name: `volume ${number}`, role: "volume", number, wrapping: "plain", chunks };
+  const name = `volume ${number}`;
+  const stripeSizeBytes = STRIPE_SIZE_BYTES;
+  return { name, role: "volume", number, wrapping: "plain", stripeSizeBytes, chunks };
 }
 
 async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -103,6 +103,7 @@ function codedFile(
     number,
     wrapping: "plain",
     sizeBytes: bytes.length,
+    stripeSizeBytes: STRIPE_SIZE_BYTES,
     hash: sha256(bytes),
     pack: 0,
     offset,

@@ -145,7 +145,7 @@ async function checkFile(
       blocks[share] = block;
     }
     const stored = await decodeBlocks(blocks, shape, storedSizeBytes);
-    parts.push(await decompressStripe(compression, stored, stripeSize(file.sizeBytes, stripe)));
+    parts.push(await decompressStripe(compression, stored, stripeSize(file, stripe)));
   }
   const bytes = Buffer.concat(parts);
   assert.deepEqual(Buffer.from(sha256(bytes)), Buffer.from(file.hash));

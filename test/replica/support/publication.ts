@@ -197,6 +197,7 @@ export class TestPublication {
     }
     const references: PageReference[] = packed.map((bytes, at) => ({
       sizeBytes: bytes.length,
+      stripeSizeBytes: STRIPE_SIZE_BYTES,
       hash: hashPage(bytes),
       first: pages[at]?.first ?? "",
     }));
@@ -235,6 +236,7 @@ export class TestPublication {
       number,
       wrapping,
       sizeBytes: bytes.length,
+      stripeSizeBytes: STRIPE_SIZE_BYTES,
       hash: sha256(bytes),
       pack: 0,
       offset,
