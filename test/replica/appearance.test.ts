@@ -8,7 +8,8 @@ import { fastTemporaryFolder } from "../support/temporary.js";
 import { TestReplica } from "./support/bench.js";
 import { Crash, cutter, watchMethods } from "./support/crashing.js";
 import { file, folder, link, type Model, model } from "./support/model.js";
-import { publishHistory, TestPublication } from "./support/publication.js";
+import type { TestPublication } from "./support/publication.js";
+import { publishHistory } from "./support/publication.js";
 import { missing, naming } from "./support/repository-reader.js";
 
 vi.mock("../../src/programs/sync.js", () => ({ syncFileSystem: () => Promise.resolve() }));
