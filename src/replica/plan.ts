@@ -3,6 +3,7 @@
  * Pure: the code that obeys a plan makes no choices.
  */
 import { displayPath, isWithin, parentPath, type TreePath } from "../bytes/tree-path.js";
+import { holdsTime } from "../disk/held-time.js";
 import { MirrorError } from "../errors.js";
 import type {
   Attributes,
@@ -316,7 +317,8 @@ class Draft {
       return;
     }
     if (builds && local !== undefined && onlyKeeps(lacked, local)) {
-      if (lacked.length > 0 && entry.signature !== undefined) {
+      const isCertain = lacked.length === 0 && attributes.mtime === local.mtime;
+      if (!isCertain && entry.signature !== undefined) {
         this.#checks.push({ path, signature: entry.signature });
       }
       if (!this.#hasAttributes(attributes, local)) this.#attributes.push({ path, attributes });
@@ -346,7 +348,7 @@ class Draft {
     if (owner !== undefined && (owner.uid !== local.uid || owner.gid !== local.gid)) return false;
     // Neither mode nor time of a symlink is the master's to say (duplicity-format 9).
     if (local.type === "symlink") return true;
-    return attributes.mode === local.mode && attributes.mtime === local.mtime;
+    return attributes.mode === local.mode && holdsTime(local.mtime, attributes.mtime);
   }
 }
 
@@ -399,7 +401,16 @@ function lackedBy(
   survivors: readonly Survivor[],
 ): readonly Survivor[] {
   if (local?.type !== "file") return survivors;
+  if (mayBeLike(lastOf(survivors).entry, local)) return [];
   return survivors.slice(survivors.findLastIndex(({ entry }) => isLike(entry, local)) + 1);
+}
+
+/** Where the file system cannot hold an entry's time, the signature will tell. */
+function mayBeLike(entry: ContentsEntry, local: LocalObject): boolean {
+  if (entry.kind === "deleted" || entry.kind === "object" || entry.signature === undefined) {
+    return false;
+  }
+  return entry.sizeBytes === local.sizeBytes && holdsTime(local.mtime, entry.attributes.mtime);
 }
 
 function isLike(entry: ContentsEntry, local: LocalObject): boolean {

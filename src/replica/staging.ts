@@ -5,6 +5,7 @@
 import { ROOT, toTreePath } from "../bytes/tree-path.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { mtimeSeconds } from "../disk/confined.js";
+import { holdsTime } from "../disk/held-time.js";
 
 export const WORK = toTreePath(".dupmirror");
 /** Below it every new object has the path that it will have in the tree. */
@@ -33,7 +34,7 @@ export function closeStaging(tree: ConfinedTree, known?: number): void {
   const isThere = tree.lstat(WORK) !== undefined;
   const rootTime = known ?? (isThere ? rememberedTime(tree) : undefined);
   if (isThere) tree.removeTree(WORK);
-  if (rootTime === undefined || rootTime === rootMtime(tree)) return;
+  if (rootTime === undefined || holdsTime(rootMtime(tree), rootTime)) return;
   tree.setAttributes(ROOT, { mtime: rootTime });
 }
 

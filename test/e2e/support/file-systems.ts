@@ -122,7 +122,7 @@ export class SmallSpace {
   readonly #ballast: string;
   #fileCount = 0;
 
-  constructor(folder: string, kind: "tmpfs" | "ext4", room: Room) {
+  constructor(folder: string, kind: "tmpfs" | "ext4" | "ext4 until 2038", room: Room) {
     this.place = path.join(folder, "small");
     this.#ballast = path.join(this.place, "of-another");
     const { bytes, inodes } = room;
@@ -131,7 +131,8 @@ export class SmallSpace {
     } else {
       const image = path.join(folder, "small.img");
       // Nothing is held back for root.
-      makeImage(image, "ext4", bytes + 8 * MIB, ["-m", "0", "-N", `${inodes}`]);
+      const words = ["-m", "0", "-N", `${inodes}`, "-I", kind === "ext4" ? "256" : "128"];
+      makeImage(image, "ext4", bytes + 8 * MIB, words);
       mount(this.place, "-o", "loop", image);
     }
     mkdirSync(this.#ballast);
