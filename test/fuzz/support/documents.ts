@@ -69,6 +69,7 @@ const FILE = {
   number: 1,
   wrapping: "gzip" as const,
   sizeBytes: 1_500_000,
+  stripeSizeBytes: 2 ** 20,
   hash: digest("file"),
   pack: 0,
   offset: 0,
