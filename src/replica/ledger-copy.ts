@@ -55,9 +55,11 @@ async function fetchLines(
   });
 }
 
-/** What a power cut may have left of an append is cut off. */
+/** What a power cut may have left of an append is cut off: part of a line, or zeros where bytes did not reach the disk. */
 function wholeLines(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(0, bytes.lastIndexOf(LINE_FEED) + 1);
+  const hole = bytes.indexOf(0);
+  const written = hole === -1 ? bytes : bytes.subarray(0, hole);
+  return written.subarray(0, written.lastIndexOf(LINE_FEED) + 1);
 }
 
 function lastLineHash(bytes: Uint8Array): string {

@@ -42,6 +42,19 @@ describe("the copy of a ledger", () => {
     expect(readFileSync(bench.file)).toEqual(readFileSync(bench.published));
   });
 
+  test("gives up a tail with holes, wherever they are", async () => {
+    const bench = await makeBench();
+    await bench.read(0);
+    const before = readFileSync(bench.file).length;
+    await bench.read(1);
+    const whole = readFileSync(bench.file);
+    for (let size = before; size < whole.length; size += 7) {
+      writeFileSync(bench.file, Buffer.from(whole).fill(0, size, size + 3));
+      expect(await bench.read(2)).toHaveLength(3);
+    }
+    expect(readFileSync(bench.file)).toEqual(readFileSync(bench.published));
+  });
+
   test("is not believed against a head that names another past", async () => {
     const bench = await makeBench();
     await bench.read(2);
