@@ -5,8 +5,12 @@
 import { defineConfig } from "rolldown";
 
 export default defineConfig({
-  // The thread of a large build is a program of its own; whoever starts it looks beside itself.
-  input: { main: "src/cli/main.ts", "build-worker": "src/replica/build-worker.ts" },
+  // The threads of large builds and of comparisons are programs of their own; whoever starts one looks beside itself.
+  input: {
+    main: "src/cli/main.ts",
+    "build-worker": "src/replica/build-worker.ts",
+    "compare-worker": "src/replica/compare-worker.ts",
+  },
   platform: "node",
   // An addon cannot be bundled. The others read files of their own, or serve daemons only, which start once.
   external: [

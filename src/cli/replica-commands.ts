@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addAction, addConfigOptions, logFormatOption, type Run } from "./command-options.js";
 import { REPLICA_CONFIG } from "./config-paths.js";
 import { refuseForNow } from "./later.js";
@@ -6,13 +6,15 @@ import type { ReplicaPlanOptions } from "./replica-plan.js";
 import type { ReplicaRunOptions } from "./replica-run.js";
 import type { ReplicaStatusOptions } from "./replica-status.js";
 import type { ReplicaSyncOptions } from "./replica-sync.js";
+import type { ReplicaVerifyOptions } from "./replica-verify.js";
 
 export function addReplicaCommands(replica: Command, run: Run): void {
   const add = (name: string, description: string): Command =>
     addConfigOptions(addAction(replica, name, description), REPLICA_CONFIG);
   addOverrides(add("sync", "one cycle: bring the tree to the newest set"))
+    .addOption(checksumOption())
     .option("-n, --dry-run", "plan only, change nothing")
-    .option("--force-purge", "delete as many files as it takes, this once")
+    .addOption(forcePurgeOption())
     .action(async (options: ReplicaSyncOptions) => {
       const { replicaSync } = await import("./replica-sync.js");
       await run(replicaSync, options);
@@ -23,26 +25,36 @@ export function addReplicaCommands(replica: Command, run: Run): void {
       const { replicaRun } = await import("./replica-run.js");
       await run(replicaRun, options, true);
     });
-  addOverrides(add("plan", "what the next sync would do: steps, bytes, requests, deletes")).action(
-    async (options: ReplicaPlanOptions) => {
+  addOverrides(add("plan", "what the next sync would do: steps, bytes, requests, deletes"))
+    .addOption(checksumOption())
+    .action(async (options: ReplicaPlanOptions) => {
       const { replicaPlan } = await import("./replica-plan.js");
       await run(replicaPlan, options);
-    },
-  );
+    });
   add("status", "position, lag and the trusted head").action(
     async (options: ReplicaStatusOptions) => {
       const { showReplicaStatus } = await import("./replica-status.js");
       await run(showReplicaStatus, options);
     },
   );
-  add("verify", "compare the tree with what its set recorded (a later release)")
-    .option("--repair", "fetch what is damaged")
-    .action(() =>
-      refuseForNow("replica verify", "`rsync -anc` against the master compares both trees"),
-    );
+  add("verify", "compare the tree with what its set recorded; goes on where it was cut off")
+    .option("--repair", "mend what is found, and fetch only what is damaged")
+    .addOption(forcePurgeOption())
+    .action(async (options: ReplicaVerifyOptions) => {
+      const { replicaVerify } = await import("./replica-verify.js");
+      await run(replicaVerify, options);
+    });
   add("rollback", "bring the tree back to an older set (a later release)").action(() =>
     refuseForNow("replica rollback", "`duplicity restore --time` makes a tree of an older set"),
   );
+}
+
+function checksumOption(): Option {
+  return new Option("--checksum", "read all files and compare their content, not size and time");
+}
+
+function forcePurgeOption(): Option {
+  return new Option("--force-purge", "delete as many files as it takes, this once");
 }
 
 /** rsync's spellings of what the config says too. */

@@ -8,6 +8,7 @@ import { formatPlan, formatSyncReport } from "./sync-text.js";
 export interface ReplicaSyncOptions extends ReplicaOptions {
   readonly dryRun?: boolean;
   readonly forcePurge?: boolean;
+  readonly checksum?: boolean;
 }
 
 /** One cycle for each mirror. */
@@ -18,8 +19,9 @@ export async function replicaSync(
   const { runtime, signal, print } = context;
   const dryRun = options.dryRun === true;
   const forcePurge = options.forcePurge === true;
+  const checksum = options.checksum === true;
   return forEachMirror(readReplicaMirrors(options), context, async (config) => {
-    const report = await syncOnce({ config, runtime, signal, dryRun, forcePurge });
+    const report = await syncOnce({ config, runtime, signal, dryRun, forcePurge, checksum });
     if (options.json === true) print(JSON.stringify(report));
     else if (options.quiet !== true) print(dryRun ? formatPlan(report) : formatSyncReport(report));
     return DONE;

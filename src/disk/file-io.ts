@@ -6,15 +6,20 @@ import { diskFailure } from "./disk-failure.js";
 /** Exactly these bytes. @throws MirrorError TREE_DIVERGED when the file ends before, DISK_FAILED */
 export function readExactly(descriptor: number, position: number, sizeBytes: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(sizeBytes);
-  for (let done = 0; done < sizeBytes; ) {
+  readInto(descriptor, position, bytes);
+  return bytes;
+}
+
+/** Fills `bytes`. @throws as `readExactly` */
+export function readInto(descriptor: number, position: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
     const size = readSome(descriptor, bytes.subarray(done), position + done);
     if (size === 0) {
-      const message = `a file ends at byte ${position + done}, ${position + sizeBytes} expected`;
+      const message = `a file ends at byte ${position + done}, ${position + bytes.length} expected`;
       throw new MirrorError("TREE_DIVERGED", message);
     }
     done += size;
   }
-  return bytes;
 }
 
 /** All of `bytes`, at the descriptor's own position. @throws MirrorError DISK_SPACE, DISK_FAILED */
@@ -35,6 +40,12 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
 
 export function fileSize(descriptor: number): number {
   return fstatSync(descriptor).size;
+}
+
+/** Which file this is and how it was changed last: while it stays the same, so does the content. */
+export function fileStamp(descriptor: number): string {
+  const { dev, ino, size, mtimeMs, ctimeMs } = fstatSync(descriptor);
+  return [dev, ino, size, mtimeMs, ctimeMs].join(" ");
 }
 
 /** @throws MirrorError DISK_SPACE, DISK_FAILED: some file systems only now say that a write failed */

@@ -1,5 +1,5 @@
 import type { Stats } from "node:fs";
-import { childPath, ROOT, type TreePath } from "../bytes/tree-path.js";
+import { childPath, compareTreePaths, isWithin, ROOT, type TreePath } from "../bytes/tree-path.js";
 import { isMirrorError } from "../errors.js";
 import type { ConfinedTree } from "./confined.js";
 
@@ -12,13 +12,19 @@ export interface ScannedEntry {
 /**
  * Every entry of the tree in index order, the root first: names are sorted by bytes and a directory comes
  * before what it holds (duplicity-format 3.2). Holds one listing for each level. What vanishes meanwhile is
- * left out; what `skip` names is left out with all below it.
+ * left out; what `skip` names is left out with all below it, and so is all up to and with `after`.
  */
 export function* scanTree(
   tree: ConfinedTree,
-  options: { readonly skip?: (path: TreePath) => boolean } = {},
+  options: {
+    readonly skip?: (path: TreePath) => boolean;
+    readonly after?: TreePath | undefined;
+  } = {},
 ): Generator<ScannedEntry> {
+  const { after } = options;
   const skip = options.skip ?? (() => false);
+  const isPassed = (path: TreePath): boolean =>
+    after !== undefined && compareTreePaths(path, after) <= 0;
   const levels: Iterator<TreePath>[] = [[ROOT].values()];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const next = level.next();
@@ -27,9 +33,10 @@ export function* scanTree(
       continue;
     }
     const path = next.value;
-    const stat = skip(path) ? undefined : tree.lstat(path);
+    const isBehind = isPassed(path) && !isWithin(after ?? ROOT, path);
+    const stat = isBehind || skip(path) ? undefined : tree.lstat(path);
     if (stat === undefined) continue;
-    yield { path, stat };
+    if (!isPassed(path)) yield { path, stat };
     if (stat.isDirectory()) levels.push(childPaths(tree, path));
   }
 }

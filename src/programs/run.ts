@@ -67,6 +67,7 @@ const PACKAGES = new Map([
   ["gpgconf", "gpgconf"],
   ["setpriv", "util-linux"],
   ["flock", "util-linux"],
+  ["ionice", "util-linux"],
   ["sync", "coreutils"],
   ["sh", "dash"],
   ["systemd-notify", "systemd"],

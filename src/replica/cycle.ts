@@ -18,6 +18,8 @@ export interface SyncOptions extends OperationOptions {
   readonly dryRun?: boolean;
   /** Delete as many objects as it takes, this once. */
   readonly forcePurge?: boolean;
+  /** Compare all of the tree with the newest set, and files by their signatures. */
+  readonly checksum?: boolean;
 }
 
 /** Brings the tree to the newest published set. @throws MirrorError LOCKED while another process is at it */
@@ -32,16 +34,16 @@ export async function runCycle(options: SyncOptions): Promise<SyncReport> {
 
 async function cycle(
   operation: Operation,
-  { dryRun, forcePurge }: SyncOptions,
+  { dryRun, forcePurge, checksum }: SyncOptions,
 ): Promise<SyncReport> {
   const head = await operation.poll();
-  if (isCurrent(operation, head)) return reportNothing(operation, head);
+  if (checksum !== true && isCurrent(operation, head)) return reportNothing(operation, head);
   const missed =
     dryRun === true ? undefined : await followOldChain(operation, { head, forcePurge });
   const lineage = await operation.readLineage(head, head.newest);
-  const choice = choose(operation, head, lineage);
+  const choice = choose(operation, { head, lineage, checksum });
   if (choice.kind === "none") return reportNothing(operation, head);
-  const order = { head, lineage, choice, dryRun, forcePurge };
+  const order = { head, lineage, choice, dryRun, forcePurge, checksum };
   return joinReports(missed, await updateTree(operation, order));
 }
 
@@ -49,7 +51,16 @@ function isCurrent({ position, filter }: Operation, head: Head): boolean {
   return position?.filter === filter && isNewest(position, head);
 }
 
-function choose({ position, filter, opened }: Operation, head: Head, lineage: Lineage): Choice {
-  const { isEmpty } = opened;
-  return chooseStrategy({ head, lineage: lineage.lines, position, isTreeEmpty: isEmpty, filter });
+function choose(
+  { position, filter, opened }: Operation,
+  facts: {
+    readonly head: Head;
+    readonly lineage: Lineage;
+    readonly checksum: boolean | undefined;
+  },
+): Choice {
+  const { head, lineage, checksum } = facts;
+  const isTreeEmpty = opened.isEmpty;
+  if (checksum === true) return { kind: isTreeEmpty ? "fresh" : "rebase" };
+  return chooseStrategy({ head, lineage: lineage.lines, position, isTreeEmpty, filter });
 }

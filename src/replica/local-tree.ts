@@ -3,7 +3,7 @@ import { isWithin, type TreePath } from "../bytes/tree-path.js";
 import { type ConfinedTree, mtimeSeconds, type Stats } from "../disk/confined.js";
 import { fileIdentity } from "../disk/files.js";
 import { scanTree } from "../disk/scan.js";
-import type { LocalObject } from "./plan.js";
+import type { LocalObject, LocalPath } from "./plan.js";
 import type { TreeIdentity } from "./position.js";
 import { WORK } from "./staging.js";
 
@@ -12,11 +12,9 @@ export function lookUp(tree: ConfinedTree, path: TreePath): LocalObject | undefi
   return stat === undefined ? undefined : describe(tree, path, stat);
 }
 
-/** All objects of the tree in index order, our working folder apart. */
-export function* scanLocal(
-  tree: ConfinedTree,
-): Generator<{ readonly path: TreePath; readonly object: LocalObject }> {
-  for (const { path, stat } of scanTree(tree, { skip: (path) => isWithin(path, WORK) })) {
+/** All objects of the tree in index order, or those after a path, our working folder apart. */
+export function* scanLocal(tree: ConfinedTree, after?: TreePath): Generator<LocalPath> {
+  for (const { path, stat } of scanTree(tree, { skip: (path) => isWithin(path, WORK), after })) {
     yield { path, object: describe(tree, path, stat) };
   }
 }

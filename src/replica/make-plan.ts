@@ -8,14 +8,30 @@ import type { Choice } from "./choose.js";
 import { collapseSets } from "./collapse.js";
 import { lookUp, scanLocal } from "./local-tree.js";
 import { type PageChoice, pagesHolding } from "./page-choice.js";
-import { type PlanRules, planFollow, planHistory, planWhole, type TreePlan } from "./plan.js";
+import {
+  type CompareRules,
+  type PlanRules,
+  planFollow,
+  planHistory,
+  planRepair,
+  planWhole,
+  type TreePlan,
+} from "./plan.js";
 import type { Position } from "./position.js";
 import type { Strategy } from "./report.js";
 import { entriesOf } from "./sets.js";
 import type { TableStore } from "./table-store.js";
+import { bySignature, bySizeAndTime } from "./versions.js";
+
+/** What an update does: a strategy of a cycle, or only what is wrong at these paths. */
+export type UpdateChoice =
+  | Exclude<Choice, { kind: "none" }>
+  | { readonly kind: "repair"; readonly paths: ReadonlySet<TreePath> };
 
 export interface PlanOptions {
-  readonly choice: Exclude<Choice, { kind: "none" }>;
+  readonly choice: UpdateChoice;
+  /** Files whose content was read and is not the target's; when it is given, size and time say nothing. */
+  readonly differing?: ReadonlySet<TreePath> | undefined;
   readonly lineage: readonly LedgerLine[];
   readonly position: Position | undefined;
   readonly tree: ConfinedTree;
@@ -48,6 +64,7 @@ export async function makePlan(options: PlanOptions): Promise<MadePlan> {
       return await whole(options, "rebase");
     }
   }
+  if (choice.kind === "repair") return await repair(options, choice.paths);
   return await whole(options, choice.kind === "fresh" ? "fresh" : "rebase");
 }
 
@@ -73,7 +90,7 @@ async function follow(options: PlanOptions, first: number, position: Position): 
 }
 
 async function whole(options: PlanOptions, strategy: "fresh" | "rebase"): Promise<MadePlan> {
-  const { lineage, tables, tree, rules } = options;
+  const { lineage, tables, tree } = options;
   await prepareContents(options, lineage, options.pages);
   const collapsed = collapseSets(lineage.map((line) => entriesOf(line, tables)));
   let entryCount = 0;
@@ -84,11 +101,24 @@ async function whole(options: PlanOptions, strategy: "fresh" | "rebase"): Promis
       yield found;
     }
   };
-  const plan = planWhole(lineage.length, collapsed, scan(), {
-    ...rules,
-    compare: compareTreePaths,
-  });
+  const plan = planWhole(lineage.length, collapsed, scan(), compareRules(options));
   return { strategy, lines: lineage, plan, entryCount };
+}
+
+async function repair(options: PlanOptions, paths: ReadonlySet<TreePath>): Promise<MadePlan> {
+  const { lineage, tables, tree, position } = options;
+  await prepareContents(options, lineage, pagesHolding(paths));
+  const collapsed = collapseSets(lineage.map((line) => entriesOf(line, tables)));
+  const damaged = { paths, lookup: (path: TreePath) => lookUp(tree, path) };
+  const plan = planRepair(lineage.length, collapsed, damaged, compareRules(options));
+  // The position counts what shall be there: now the tree has as much more or less as repair will change.
+  const entryCount = (position?.entryCount ?? 0) - plan.counts.growth;
+  return { strategy: "repair", lines: lineage, plan, entryCount };
+}
+
+function compareRules({ rules, differing }: PlanOptions): CompareRules {
+  const holds = differing === undefined ? bySizeAndTime : bySignature(differing);
+  return { ...rules, compare: compareTreePaths, holds };
 }
 
 async function prepareContents(

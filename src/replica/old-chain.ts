@@ -47,6 +47,7 @@ export function joinReports(first: SyncReport | undefined, second: SyncReport): 
       written: first.files.written + second.files.written,
       patched: first.files.patched + second.files.patched,
       special: first.files.special + second.files.special,
+      attributes: first.files.attributes + second.files.attributes,
       deleted: first.files.deleted + second.files.deleted,
       mended: first.files.mended + second.files.mended,
     },

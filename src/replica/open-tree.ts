@@ -6,7 +6,7 @@ import { makeFolder } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
 import { identifyTree } from "./local-tree.js";
-import { type Position, readPosition, type TreeIdentity } from "./position.js";
+import { type Position, positionOf, readPosition, type TreeIdentity } from "./position.js";
 import { WORK } from "./staging.js";
 import type { StateFiles } from "./state-files.js";
 
@@ -32,19 +32,14 @@ export function openTree(mirror: ReplicaMirror, files: StateFiles): OpenedTree {
   if (identity === undefined) throw new MirrorError("TREE_MISSING", `tree ${mirror.tree}: missing`);
   const tree = ConfinedTree.open(mirror.tree);
   const isEmpty = tree.list(ROOT).every((name) => name === WORK);
-  const isSame = position?.tree.inode === identity.inode && position.tree.birth === identity.birth;
+  const ours = positionOf(identity, position);
   // A commit that was cut off may have left nothing yet of the one set, and nothing more of the other.
-  const isCommitting = isSame && readFileIfPresent(files.journal) !== undefined;
+  const isCommitting = ours !== undefined && readFileIfPresent(files.journal) !== undefined;
   if (position !== undefined && isEmpty && position.entryCount > 1 && !isCommitting) {
     tree.close();
     throw gone(mirror, files, "is empty");
   }
-  return {
-    tree,
-    identity,
-    position: isSame ? position : undefined,
-    isEmpty,
-  };
+  return { tree, identity, position: ours, isEmpty };
 }
 
 function gone(mirror: ReplicaMirror, files: StateFiles, how: string): MirrorError {

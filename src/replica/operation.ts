@@ -20,10 +20,11 @@ import { readLedger } from "./ledger-copy.js";
 import { type OpenedSets, openSets } from "./open-sets.js";
 import { type OpenedTree, openTree } from "./open-tree.js";
 import { ownerPolicy } from "./owners.js";
-import { pathFilter, pathMatcher, patternRank } from "./patterns.js";
+import { EVERY_PAGE, type PageChoice, pagesBelow } from "./page-choice.js";
+import { includedPlaces, pathFilter, pathMatcher, patternRank } from "./patterns.js";
 import type { PlanRules } from "./plan.js";
 import { pollHead } from "./poll.js";
-import type { Position } from "./position.js";
+import { type Position, positionOf, readPosition } from "./position.js";
 import { type CommitRules, obeyJournal } from "./replay.js";
 import { PhaseMeter } from "./report.js";
 import { SourceShelf } from "./sources.js";
@@ -38,6 +39,8 @@ export interface OperationOptions {
   readonly signal: AbortSignal;
   /** How long a source may hold back its answer while it has no new head, unless `wake` fires. */
   readonly wait?: { readonly forMs: number; readonly wake: AbortSignal };
+  /** Goes on beside the cycles of this process, and has a work folder of its own. */
+  readonly isBeside?: boolean;
 }
 
 /** A published set, and the sets that a tree at it is made from: from the full one to it. */
@@ -64,14 +67,15 @@ export async function operate<T>(
   options: OperationOptions,
   work: (operation: Operation) => Promise<T>,
 ): Promise<T> {
-  const { config, runtime } = options;
+  const { config, runtime, isBeside } = options;
   const files = stateFiles(config.stateDirectory);
+  const workFolder = isBeside === true ? files.verifySpill : files.spill;
   const shelf = new SourceShelf(config, runtime);
-  const decryptor = new Decryptor(config, files.spill, runtime.log);
+  const decryptor = new Decryptor(config, workFolder, runtime.log);
   try {
     const opened = openTree(config, files);
     try {
-      const operation = new Operation(options, { files, shelf, decryptor, opened });
+      const operation = new Operation(options, { files, workFolder, shelf, decryptor, opened });
       await operation.recover();
       return await work(operation);
     } finally {
@@ -80,13 +84,14 @@ export async function operate<T>(
   } finally {
     await decryptor.close();
     await shelf.close();
-    removeFolder(files.spill);
+    removeFolder(workFolder);
   }
 }
 
 /** What an operation works with. */
 interface Tools {
   readonly files: StateFiles;
+  readonly workFolder: string;
   readonly shelf: SourceShelf;
   readonly decryptor: Decryptor;
   readonly opened: OpenedTree;
@@ -100,10 +105,11 @@ export class Operation {
   readonly meter: PhaseMeter;
   readonly shelf: SourceShelf;
   readonly #decryptor: Decryptor;
+  readonly #workFolder: string;
   #position: Position | undefined;
   #pool: SourcePool | undefined;
 
-  constructor(options: OperationOptions, { files, shelf, decryptor, opened }: Tools) {
+  constructor(options: OperationOptions, { files, workFolder, shelf, decryptor, opened }: Tools) {
     this.options = options;
     this.files = files;
     this.opened = opened;
@@ -111,6 +117,7 @@ export class Operation {
     this.rules = planRules(options.config);
     this.meter = new PhaseMeter(options.runtime.clock, () => shelf.traffic());
     this.#decryptor = decryptor;
+    this.#workFolder = workFolder;
   }
 
   /** Where the tree is, once recovered. */
@@ -124,6 +131,12 @@ export class Operation {
     return JSON.stringify({ include, exclude, protect: deletes.protect, owners });
   }
 
+  /** The pages of contents that the replica's part of the tree can be in. */
+  get pages(): PageChoice {
+    const places = includedPlaces(this.options.config.include);
+    return places === undefined ? EVERY_PAGE : pagesBelow(places);
+  }
+
   get commitRules(): CommitRules {
     // A commit is short, and better ended than cut off: it does not listen to the operation's signal.
     const signal = AbortSignal.timeout(COMMIT_SYNC_MS);
@@ -133,6 +146,11 @@ export class Operation {
   /** Ends a commit that was cut off, or clears away what a build left. */
   async recover(): Promise<void> {
     this.#position = await this.meter.run("recover", undefined, () => this.#recover());
+  }
+
+  /** Takes over what the cycles of this process did meanwhile. */
+  reread(): void {
+    this.#position = positionOf(this.opened.identity, readPosition(this.files.position));
   }
 
   /** The newest head that the trust rules accept, made durable. @throws MirrorError as `pollHead` */
@@ -166,9 +184,9 @@ export class Operation {
 
   /** The tables and volumes of a chain, with an empty work folder. */
   openSets(head: Head, chain: number): OpenedSets {
-    removeFolder(this.files.spill);
-    makeFolder(this.files.spill, 0o700);
-    const tools = { decryptor: this.#decryptor, workFolder: this.files.spill };
+    removeFolder(this.#workFolder);
+    makeFolder(this.#workFolder, 0o700);
+    const tools = { decryptor: this.#decryptor, workFolder: this.#workFolder };
     return openSets({ session: head.session, chain, pool: this.#poolOf(head), ...tools });
   }
 

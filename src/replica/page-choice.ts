@@ -15,10 +15,20 @@ export const EVERY_PAGE: PageChoice = () => true;
 
 /** Pages that may hold one of `paths`. */
 export function pagesHolding(paths: Iterable<TreePath>): PageChoice {
-  const wanted = [...paths];
+  const wanted = [...paths].sort(compareTreePaths);
   return (page, next) => {
     const range = rangeOf(page, next);
-    return wanted.some((path) => holds(range, path));
+    const path = wanted[firstFrom(wanted, range.first)];
+    return path !== undefined && holds(range, path);
+  };
+}
+
+/** Pages that may hold a path from `start` on and before `end`, where they are given. */
+export function pagesBetween(start: TreePath | undefined, end: TreePath | undefined): PageChoice {
+  return (page, next) => {
+    const range = rangeOf(page, next);
+    if (end !== undefined && compareTreePaths(range.first, end) >= 0) return false;
+    return start === undefined || range.end === undefined || compareTreePaths(range.end, start) > 0;
   };
 }
 
@@ -45,6 +55,18 @@ function rangeOf(page: PageReference, next: PageReference | undefined): PageRang
     first: toTreePath(page.first),
     end: next === undefined ? undefined : toTreePath(next.first),
   };
+}
+
+/** Which of the sorted `paths` is the first that does not lie before `path`. */
+function firstFrom(paths: readonly TreePath[], path: TreePath): number {
+  let low = 0;
+  let high = paths.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareTreePaths(paths[middle] ?? path, path) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function holds({ first, end }: PageRange, path: TreePath): boolean {

@@ -13,6 +13,8 @@ import type {
   SpecialObject,
 } from "../manifest/contents.js";
 import { buildsOnPrevious, type Collapsed, type Survivor } from "./collapse.js";
+import { isSameObject } from "./compare.js";
+import { lackedBy, onlyKeeps, type VersionTest } from "./versions.js";
 
 /** What the tree holds at a path, as far as planning needs it. */
 export interface LocalObject {
@@ -88,6 +90,8 @@ export interface PlanCounts {
   readonly written: number;
   readonly patched: number;
   readonly special: number;
+  /** Objects that stay and get other attributes. */
+  readonly attributes: number;
   /** Bytes that staging will hold. */
   readonly stagedBytes: number;
   /** Objects in the tree when all is done, less those that were there before. */
@@ -117,12 +121,24 @@ export function planFollow(
       if (isCarried) knownParent = parent;
       if (isCarried && isDirectory) made.add(path);
     }
-    if (isCarried) draft.settle(survivors, lookup(path), "replace");
+    if (isCarried) draft.settle(survivors, lookup(path));
     // A directory that led to what is carried, and is now something that is not.
     else if (rules.isWanted(path, true)) draft.drop(path, lookup(path));
     if (!isDirectory && (barred === undefined || !isWithin(path, barred))) barred = path;
   }
   return draft.finish();
+}
+
+/** How a tree is compared with what it shall be. */
+export interface CompareRules extends PlanRules {
+  readonly compare: (a: TreePath, b: TreePath) => number;
+  readonly holds: VersionTest;
+}
+
+/** A path of the tree and what stands there. */
+export interface LocalPath {
+  readonly path: TreePath;
+  readonly object: LocalObject;
 }
 
 /**
@@ -132,11 +148,71 @@ export function planFollow(
 export function planWhole(
   setCount: number,
   collapsed: Iterable<Collapsed>,
-  scan: Iterable<{ readonly path: TreePath; readonly object: LocalObject }>,
-  rules: PlanRules & { readonly compare: (a: TreePath, b: TreePath) => number },
+  scan: Iterable<LocalPath>,
+  rules: CompareRules,
 ): TreePlan {
   const draft = new Draft(setCount, rules);
   const parents = new ParentStack();
+  const enter = (path: TreePath, isDirectory: boolean): void => parents.enter(path, isDirectory);
+  settleAll(draft, { collapsed, scan, enter, rules });
+  return draft.finish();
+}
+
+/**
+ * Single paths of the target state over what the tree holds there; the rest of the tree is at the target.
+ * @throws MirrorError TREE_DIVERGED when one lies in a directory that is missing and not among them
+ */
+export function planRepair(
+  setCount: number,
+  collapsed: Iterable<Collapsed>,
+  damaged: {
+    readonly paths: ReadonlySet<TreePath>;
+    readonly lookup: (path: TreePath) => LocalObject | undefined;
+  },
+  rules: CompareRules,
+): TreePlan {
+  const { paths, lookup } = damaged;
+  const draft = new Draft(setCount, rules);
+  const made = new Set<TreePath>();
+  const enter = (path: TreePath, isDirectory: boolean): void => {
+    const parent = parentPath(path);
+    const isKnown = path === "" || made.has(parent) || lookup(parent)?.type === "directory";
+    if (!isKnown) throw diverged(parent);
+    if (isDirectory) made.add(path);
+  };
+  const scan = localPaths([...paths].sort(rules.compare), lookup);
+  settleAll(draft, { collapsed: among(collapsed, paths), scan, enter, rules });
+  return draft.finish();
+}
+
+function* among(
+  collapsed: Iterable<Collapsed>,
+  paths: ReadonlySet<TreePath>,
+): Generator<Collapsed> {
+  for (const one of collapsed) if (paths.has(one.path)) yield one;
+}
+
+function* localPaths(
+  paths: readonly TreePath[],
+  lookup: (path: TreePath) => LocalObject | undefined,
+): Generator<LocalPath> {
+  for (const path of paths) {
+    const object = lookup(path);
+    if (object !== undefined) yield { path, object };
+  }
+}
+
+/** Merges what shall be with what is there. `enter` checks that a path has a directory to stand in. */
+function settleAll(
+  draft: Draft,
+  merge: {
+    readonly collapsed: Iterable<Collapsed>;
+    readonly scan: Iterable<LocalPath>;
+    readonly enter: (path: TreePath, isDirectory: boolean) => void;
+    readonly rules: CompareRules;
+  },
+): void {
+  const { collapsed, scan, enter, rules } = merge;
   const local = scan[Symbol.iterator]();
   let here = local.next();
   const passExtras = (limit: TreePath | undefined): void => {
@@ -151,14 +227,13 @@ export function planWhole(
   for (const { path, survivors } of collapsed) {
     const last = lastOf(survivors).entry;
     if (last.kind === "deleted" || !rules.isWanted(path, isDirectoryEntry(last))) continue;
-    parents.enter(path, isDirectoryEntry(last));
+    enter(path, isDirectoryEntry(last));
     passExtras(path);
     const found = here.done !== true && here.value.path === path ? here.value.object : undefined;
     if (found !== undefined) here = local.next();
-    draft.settle(survivors, found, "compare");
+    draft.settle(survivors, found, rules.holds);
   }
   passExtras(undefined);
-  return draft.finish();
 }
 
 /** The history of single files, from their last snapshot on, whatever the tree holds. */
@@ -170,7 +245,7 @@ export function planHistory(
 ): TreePlan {
   const draft = new Draft(setCount, rules);
   for (const { path, survivors } of collapsed) {
-    if (wanted.has(path)) draft.settle(survivors, undefined, "replace");
+    if (wanted.has(path)) draft.settle(survivors, undefined);
   }
   return draft.finish();
 }
@@ -225,7 +300,14 @@ class Draft {
   readonly #publishLast: LateStep[] = [];
   readonly #damaged: TreePath[] = [];
   readonly #replaced: TreePath[] = [];
-  readonly #counts = { written: 0, patched: 0, special: 0, stagedBytes: 0, growth: 0 };
+  readonly #counts = {
+    written: 0,
+    patched: 0,
+    special: 0,
+    attributes: 0,
+    stagedBytes: 0,
+    growth: 0,
+  };
 
   constructor(setCount: number, rules: PlanRules) {
     this.#uses = Array.from({ length: setCount }, () => new EntryUses());
@@ -260,14 +342,11 @@ class Draft {
     if (local !== undefined) this.extra(path);
   }
 
-  /**
-   * `compare`: a file with the size and time of a version, the last or an earlier one, is taken to have its content;
-   * `replace`: it is built anew.
-   */
+  /** A file that `holds` a version, the last or an earlier one, lacks only what follows; without the test all of it. */
   settle(
     survivors: readonly Survivor[],
     local: LocalObject | undefined,
-    mode: "compare" | "replace",
+    holds?: VersionTest,
   ): void {
     const { entry } = lastOf(survivors);
     if (entry.kind === "deleted") {
@@ -278,7 +357,7 @@ class Draft {
     if (local?.type === "directory" && !isDirectoryEntry(entry)) this.#replaced.push(entry.path);
     if (local === undefined) this.#counts.growth++;
     if (entry.kind === "object") this.#settleObject(entry, survivors, local);
-    else this.#settleFile(entry, survivors, local, mode);
+    else this.#settleFile(entry, survivors, local, holds);
   }
 
   #settleObject(
@@ -291,9 +370,12 @@ class Draft {
     if (object.type === "directory") {
       if (same && this.#hasAttributes(attributes, local)) return;
       this.#directories.push({ path, attributes });
-      if (same) return;
+      if (same) {
+        this.#counts.attributes++;
+        return;
+      }
     } else if (same) {
-      if (!this.#hasAttributes(attributes, local)) this.#attributes.push({ path, attributes });
+      this.#keep(path, attributes, local);
       return;
     }
     this.#counts.special++;
@@ -307,27 +389,33 @@ class Draft {
     entry: FileEntry,
     survivors: readonly Survivor[],
     local: LocalObject | undefined,
-    mode: "compare" | "replace",
+    holds: VersionTest | undefined,
   ): void {
     const { path, attributes } = entry;
-    const lacked = mode === "compare" ? lackedBy(local, survivors) : survivors;
+    const lacked = holds === undefined ? survivors : lackedBy(local, survivors, holds);
     const builds = lacked[0] === undefined || buildsOnPrevious(lacked[0].entry);
     if (builds && local?.type !== "file") {
       this.#damaged.push(path);
       return;
     }
     if (builds && local !== undefined && onlyKeeps(lacked, local)) {
-      const isCertain = lacked.length === 0 && attributes.mtime === local.mtime;
+      const isCertain = lacked.length === 0 && holds?.(entry, local, true) === "held";
       if (!isCertain && entry.signature !== undefined) {
         this.#checks.push({ path, signature: entry.signature });
       }
-      if (!this.#hasAttributes(attributes, local)) this.#attributes.push({ path, attributes });
+      this.#keep(path, attributes, local);
       return;
     }
     this.#counts[builds ? "patched" : "written"]++;
     this.#counts.stagedBytes += entry.sizeBytes;
     this.#stage(path, lacked);
     this.#holdBack(path, this.#rules.rankOf(path));
+  }
+
+  #keep(path: TreePath, attributes: Attributes, local: LocalObject): void {
+    if (this.#hasAttributes(attributes, local)) return;
+    this.#attributes.push({ path, attributes });
+    this.#counts.attributes++;
   }
 
   #stage(path: TreePath, survivors: readonly Survivor[]): void {
@@ -369,53 +457,6 @@ class ParentStack {
     if (top === undefined) throw new RangeError("no directory entered");
     return top;
   }
-}
-
-function isSameObject(object: SpecialObject, local: LocalObject): boolean {
-  switch (object.type) {
-    case "directory":
-    case "fifo":
-      return local.type === object.type;
-    case "symlink":
-      return local.type === "symlink" && local.target === object.target;
-    case "characterDevice":
-    case "blockDevice":
-      return (
-        local.type === object.type &&
-        local.device?.major === object.major &&
-        local.device.minor === object.minor
-      );
-  }
-}
-
-/** Whether all survivors only keep the local content as it is. */
-function onlyKeeps(survivors: readonly Survivor[], local: LocalObject): boolean {
-  return survivors.every(
-    ({ entry }) => entry.kind === "prefix" && entry.sizeBytes === local.sizeBytes,
-  );
-}
-
-/** What is to be done to a file that may hold one of the survivors' versions already: nothing when that is the last. */
-function lackedBy(
-  local: LocalObject | undefined,
-  survivors: readonly Survivor[],
-): readonly Survivor[] {
-  if (local?.type !== "file") return survivors;
-  if (mayBeLike(lastOf(survivors).entry, local)) return [];
-  return survivors.slice(survivors.findLastIndex(({ entry }) => isLike(entry, local)) + 1);
-}
-
-/** Where the file system cannot hold an entry's time, the signature will tell. */
-function mayBeLike(entry: ContentsEntry, local: LocalObject): boolean {
-  if (entry.kind === "deleted" || entry.kind === "object" || entry.signature === undefined) {
-    return false;
-  }
-  return entry.sizeBytes === local.sizeBytes && holdsTime(local.mtime, entry.attributes.mtime);
-}
-
-function isLike(entry: ContentsEntry, local: LocalObject): boolean {
-  if (entry.kind === "deleted" || entry.kind === "object") return false;
-  return entry.sizeBytes === local.sizeBytes && entry.attributes.mtime === local.mtime;
 }
 
 function lastOf(survivors: readonly Survivor[]): Survivor {

@@ -31,11 +31,28 @@ export interface TreeIdentity {
   readonly mtime: number;
 }
 
+/** A position counts for the tree that it is bound to only. */
+export function positionOf(
+  { inode, birth }: Omit<TreeIdentity, "mtime">,
+  position: Position | undefined,
+): Position | undefined {
+  const isSame = position?.tree.inode === inode && position.tree.birth === birth;
+  return isSame ? position : undefined;
+}
+
+/** Whether both name the same set. */
+export function samePosition(a: Position | undefined, b: Position | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  return a.session === b.session && a.chain === b.chain && isAtSet(a, b);
+}
+
+function isAtSet(a: Position, b: Pick<LedgerLine, "set" | "manifestHash">): boolean {
+  return sameSet(a.set, b.set) && a.manifestHash === b.manifestHash;
+}
+
 /** The line of `lineage` that `position` stands at, by number, or -1. */
 export function findPosition(position: Position, lineage: readonly LedgerLine[]): number {
-  return lineage.findIndex(
-    (line) => sameSet(line.set, position.set) && line.manifestHash === position.manifestHash,
-  );
+  return lineage.findIndex((line) => isAtSet(position, line));
 }
 
 /** Whether a tree at `position` holds the newest set that `head` names. */

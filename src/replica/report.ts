@@ -6,7 +6,7 @@ import type { Traffic } from "../store/source.js";
 import type { Estimate } from "./estimate.js";
 import type { Position } from "./position.js";
 
-export type Strategy = "none" | "follow" | "rebase" | "fresh";
+export type Strategy = "none" | "follow" | "rebase" | "fresh" | "repair";
 
 export interface SyncReport {
   readonly mirror: string;
@@ -30,6 +30,8 @@ export interface FileCounts {
   readonly written: number;
   readonly patched: number;
   readonly special: number;
+  /** Objects that only got other attributes. */
+  readonly attributes: number;
   readonly deleted: number;
   /** Files whose base was not what a delta expects: fetched from their history. */
   readonly mended: number;
@@ -54,21 +56,26 @@ export class PhaseMeter {
   readonly requests: Record<string, number> = {};
   readonly #clock: Clock;
   readonly #traffic: () => Traffic;
+  /** Spent in phases within the present one. */
+  #innerMs = 0;
 
   constructor(clock: Clock, traffic: () => Traffic) {
     this.#clock = clock;
     this.#traffic = traffic;
   }
 
-  /** Runs a phase; `kind` names what it reads, when it reads anything. */
+  /** Runs a phase; `kind` names what it reads, when it reads anything. The time of a phase within another is its own. */
   async run<T>(phase: string, kind: string | undefined, work: () => T | Promise<T>): Promise<T> {
     const startMs = this.#clock.monotonicMs();
     const before = this.#traffic();
+    const outerMs = this.#innerMs;
+    this.#innerMs = 0;
     try {
       return await work();
     } finally {
       const spentMs = this.#clock.monotonicMs() - startMs;
-      this.seconds[phase] = (this.seconds[phase] ?? 0) + spentMs / 1000;
+      this.seconds[phase] = (this.seconds[phase] ?? 0) + (spentMs - this.#innerMs) / 1000;
+      this.#innerMs = outerMs + spentMs;
       if (kind !== undefined) this.#count(kind, before, this.#traffic());
     }
   }

@@ -8,17 +8,22 @@ import type { CodedFile } from "../manifest/file-table.js";
 import { decodeFileTable } from "../manifest/file-table.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 import type { LocatedFile } from "../retrieve/stripes.js";
+import { EVERY_PAGE, type PageChoice } from "./page-choice.js";
 import type { EntryUses } from "./plan.js";
 import type { TableStore } from "./table-store.js";
 import type { PlannedSet, VolumeOrigin } from "./work.js";
 
 /**
- * A set's entries, from the pages of its contents that the store holds; may be asked for again.
+ * A set's entries, from those pages of its contents that the store holds and `isWanted`; may be asked for again.
  * @throws MirrorError DOCUMENT_INVALID when they are not in index order
  */
-export function* entriesOf(line: LedgerLine, tables: TableStore): Generator<ContentsEntry> {
+export function* entriesOf(
+  line: LedgerLine,
+  tables: TableStore,
+  isWanted: PageChoice = EVERY_PAGE,
+): Generator<ContentsEntry> {
   let last: TreePath | undefined;
-  for (const page of tables.pages(line, "contents")) {
+  for (const page of tables.pages(line, "contents", isWanted)) {
     let isFirst = true;
     for (const entry of decodeContentsPage(page)) {
       if (isFirst && last !== undefined && compareTreePaths(entry.path, last) <= 0) {

@@ -9,6 +9,13 @@ export interface StateFiles {
   readonly ledgers: string;
   /** Emptied when a cycle begins. */
   readonly spill: string;
+  /** The same for a verification, which goes on beside cycles. */
+  readonly verifySpill: string;
+  /** How far a verification is, and all that it found; only while there is one. */
+  readonly verify: string;
+  readonly verifyFindings: string;
+  /** How the last verification ended. */
+  readonly lastVerify: string;
   ledger(session: string, chain: number): string;
 }
 
@@ -20,6 +27,10 @@ export function stateFiles(stateDirectory: string): StateFiles {
     journal: path.join(stateDirectory, "journal.json"),
     ledgers,
     spill: path.join(stateDirectory, "spill"),
+    verifySpill: path.join(stateDirectory, "verify-spill"),
+    verify: path.join(stateDirectory, "verify.json"),
+    verifyFindings: path.join(stateDirectory, "verify-findings.jsonl"),
+    lastVerify: path.join(stateDirectory, "last-verify.json"),
     ledger: (session, chain) => path.join(ledgers, `${session}.${formatTime(chain)}.jsonl`),
   };
 }

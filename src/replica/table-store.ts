@@ -10,6 +10,7 @@ import { tablePath } from "../manifest/paths.js";
 import { hashPage, unpackPage } from "../manifest/table.js";
 import { readDocument } from "../retrieve/document.js";
 import type { SourcePool } from "../retrieve/source-pool.js";
+import { EVERY_PAGE, type PageChoice } from "./page-choice.js";
 
 export interface TableStoreOptions {
   readonly pool: SourcePool;
@@ -48,7 +49,7 @@ export class TableStore {
   async prepare(
     line: LedgerLine,
     name: TableName,
-    isWanted: (page: PageReference, next: PageReference | undefined) => boolean,
+    isWanted: PageChoice,
     signal: AbortSignal,
   ): Promise<void> {
     const table = line[name];
@@ -79,11 +80,19 @@ export class TableStore {
     if (run.length > 0) await this.#fetch(path, run, signal);
   }
 
-  /** The unpacked pages of a table that are here, in order. */
-  *pages(line: LedgerLine, name: TableName): Generator<Uint8Array> {
+  /** The unpacked pages of a table that are here, in order; of a paged one those that `isWanted`. */
+  *pages(
+    line: LedgerLine,
+    name: TableName,
+    isWanted: PageChoice = EVERY_PAGE,
+  ): Generator<Uint8Array> {
+    const table = line[name];
     const path = tablePath(name, this.#options.session, line.set);
-    const count = this.#pageCount(line[name], path);
+    const count = this.#pageCount(table, path);
+    const references = table?.kind === "paged" ? table.pages : [];
     for (let number = 0; number < count; number++) {
+      const reference = references[number];
+      if (reference !== undefined && !isWanted(reference, references[number + 1])) continue;
       const page = this.#page(path, number);
       if (page !== undefined) yield page;
     }

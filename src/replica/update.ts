@@ -1,13 +1,12 @@
 /** Brings an opened tree to a published set: plan, guards, build, commit. */
+import type { TreePath } from "../bytes/tree-path.js";
 import { freeSpace } from "../disk/space.js";
 import type { Head } from "../manifest/head.js";
-import type { Choice } from "./choose.js";
+import { findDiffering } from "./compare-tree.js";
 import { estimateFetch } from "./estimate.js";
 import { checkGuards } from "./guards.js";
-import { type MadePlan, makePlan, type PlanOptions } from "./make-plan.js";
+import { type MadePlan, makePlan, type PlanOptions, type UpdateChoice } from "./make-plan.js";
 import type { Lineage, Operation } from "./operation.js";
-import { EVERY_PAGE, pagesBelow } from "./page-choice.js";
-import { includedPlaces } from "./patterns.js";
 import type { Position, TreeIdentity } from "./position.js";
 import { checkProtected } from "./protected.js";
 import { build, commitStage, planJournal, plannedSets, type ReplayOptions } from "./replay.js";
@@ -20,7 +19,11 @@ export interface UpdateOrder {
   readonly head: Head;
   /** Ends in the set that the tree is brought to. */
   readonly lineage: Lineage;
-  readonly choice: Exclude<Choice, { kind: "none" }>;
+  readonly choice: UpdateChoice;
+  /** Files of the tree whose content is known not to be the set's; all others of its size have it. */
+  readonly differing?: ReadonlySet<TreePath> | undefined;
+  /** Find those first, by reading every file. */
+  readonly checksum?: boolean | undefined;
   /** Plan and report, but change nothing in the tree. */
   readonly dryRun?: boolean | undefined;
   /** Delete as many objects as it takes, this once. */
@@ -33,7 +36,11 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
   const { tree } = opened;
   const { config, runtime, signal } = options;
   const { tables, place } = operation.openSets(order.head, order.lineage.chain);
-  const planning = planningOf(operation, order, tables);
+  const isRead = order.checksum === true && order.choice.kind !== "fresh";
+  const differing = isRead
+    ? await findDiffering(operation, order.lineage, tables)
+    : order.differing;
+  const planning = planningOf(operation, { ...order, differing }, tables);
   const made = await meter.run("plan", "tables", () => makePlan(planning));
   const { plan, entryCount } = made;
   checkProtected(tree, plan.replaced, rules.isProtected);
@@ -67,16 +74,23 @@ export function reportNothing(operation: Operation, head: Head): SyncReport {
 }
 
 function planningOf(
-  { options, opened, position, rules }: Operation,
-  { choice, lineage }: UpdateOrder,
+  { options, opened, position, rules, pages }: Operation,
+  { choice, lineage, differing }: UpdateOrder,
   tables: PlanOptions["tables"],
 ): PlanOptions {
-  const { config, runtime, signal } = options;
-  const places = includedPlaces(config.include);
-  const pages = places === undefined ? EVERY_PAGE : pagesBelow(places);
-  const { tree } = opened;
-  const { log } = runtime;
-  return { choice, lineage: lineage.lines, position, tree, tables, rules, pages, log, signal };
+  const { runtime, signal } = options;
+  return {
+    choice,
+    differing,
+    lineage: lineage.lines,
+    position,
+    tree: opened.tree,
+    tables,
+    rules,
+    pages,
+    log: runtime.log,
+    signal,
+  };
 }
 
 /** What cannot be finished is cleared away: the tree stays as it was. */
@@ -142,14 +156,14 @@ function report(
 ): SyncReport {
   const { made, mended, after } = done;
   const { strategy, lines, plan } = made;
-  const { written, patched, special } = plan.counts;
+  const { written, patched, special, attributes } = plan.counts;
   return {
     ...common(operation, head),
     strategy,
     positionBefore: reportPosition(operation.position),
     positionAfter: reportPosition(after),
     setsFollowed: strategy === "follow" ? lines.length : 0,
-    files: { written, patched, special, deleted: plan.deletes.length, mended },
+    files: { written, patched, special, attributes, deleted: plan.deletes.length, mended },
   };
 }
 
@@ -163,4 +177,11 @@ function common({ options, meter, shelf }: Operation, head: Head) {
   };
 }
 
-const NO_FILES: FileCounts = { written: 0, patched: 0, special: 0, deleted: 0, mended: 0 };
+const NO_FILES: FileCounts = {
+  written: 0,
+  patched: 0,
+  special: 0,
+  attributes: 0,
+  deleted: 0,
+  mended: 0,
+};

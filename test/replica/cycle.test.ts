@@ -134,6 +134,34 @@ describe("a cycle chooses", () => {
   });
 });
 
+describe("a cycle with --checksum", () => {
+  test("fetches what differs under the same size and time, and leaves equal content alone", async () => {
+    const { replica } = await published([FIRST, SECOND]);
+    writeModel(replica.tree, changed(SECOND, { "a/two": file("TWO", 12), b: file("b", 99) }));
+    const report = await replica.sync({ checksum: true });
+    expect(report).toMatchObject({
+      strategy: "rebase",
+      files: { written: 1, patched: 0, attributes: 1 },
+    });
+    expect(replica.faults(SECOND)).toEqual([]);
+  });
+
+  test("compares a tree that is at the newest set, too", async () => {
+    const { replica } = await published([FIRST, SECOND]);
+    await replica.sync();
+    const { mtimeMs } = statSync(`${replica.tree}/a/one`);
+    writeFileSync(`${replica.tree}/a/one`, "two more");
+    utimesSync(`${replica.tree}/a/one`, mtimeMs / 1000, mtimeMs / 1000);
+    expect(await replica.sync()).toMatchObject({ strategy: "none" });
+    const plan = await replica.sync({ checksum: true, dryRun: true });
+    expect(plan).toMatchObject({ files: { written: 1 }, estimate: { stripes: 2 } });
+    expect(await replica.sync({ checksum: true })).toMatchObject({ files: { written: 1 } });
+    expect(replica.faults(SECOND)).toEqual([]);
+    const nothing = { written: 0, patched: 0, attributes: 0, deleted: 0 };
+    expect(await replica.sync({ checksum: true })).toMatchObject({ files: nothing });
+  });
+});
+
 describe("a cycle refuses", () => {
   test("a tree that has gone or stands empty, as a file system that is not mounted does", async () => {
     const { replica } = await published([FIRST]);

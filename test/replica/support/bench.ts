@@ -6,7 +6,10 @@ import { loadReplicaConfig, type ReplicaMirror } from "../../../src/config/repli
 import { runCycle } from "../../../src/replica/cycle.js";
 import { readPosition } from "../../../src/replica/position.js";
 import type { SyncReport } from "../../../src/replica/report.js";
+import type { SliceGate } from "../../../src/replica/slice-gate.js";
 import { stateFiles } from "../../../src/replica/state-files.js";
+import { runVerify } from "../../../src/replica/verify.js";
+import type { VerifyReport } from "../../../src/replica/verify-report.js";
 import type { LogFields, Runtime } from "../../../src/runtime.js";
 import { differences, type Model } from "./model.js";
 import { KEYS, MIRROR, type TestPublication } from "./publication.js";
@@ -47,7 +50,17 @@ export function testRuntime(now = 1_700_000_500_000): TestRuntime {
 export interface CycleChanges {
   readonly dryRun?: boolean;
   readonly forcePurge?: boolean;
+  readonly checksum?: boolean;
   readonly config?: Partial<ReplicaMirror>;
+}
+
+export interface VerifyChanges {
+  readonly repair?: boolean;
+  readonly forcePurge?: boolean;
+  readonly config?: Partial<ReplicaMirror>;
+  readonly runtime?: Runtime;
+  readonly signal?: AbortSignal;
+  readonly gate?: SliceGate;
 }
 
 /** A replica below `folder` that follows publications in folders. */
@@ -91,6 +104,18 @@ export class TestReplica {
       config: { ...this.config, ...config },
       runtime: this.runtime,
       signal: new AbortController().signal,
+      ...options,
+    });
+  }
+
+  /** In the test's own thread. */
+  async verify({ config, ...options }: VerifyChanges = {}): Promise<VerifyReport> {
+    return await runVerify({
+      config: { ...this.config, ...config },
+      runtime: this.runtime,
+      signal: new AbortController().signal,
+      repair: false,
+      isIdle: false,
       ...options,
     });
   }

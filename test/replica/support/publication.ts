@@ -13,7 +13,7 @@ import { STRIPE_SIZE_BYTES } from "../../../src/limits.js";
 import { type ContentsEntry, encodeContentsPage } from "../../../src/manifest/contents.js";
 import { describeSet } from "../../../src/manifest/describe-set.js";
 import { type CodedFile, encodeFileTable, type Stripe } from "../../../src/manifest/file-table.js";
-import { formatHead, type Head } from "../../../src/manifest/head.js";
+import { formatHead, type Head, type LedgerReference } from "../../../src/manifest/head.js";
 import { makeKeyPair, parseSigningKey } from "../../../src/manifest/keys.js";
 import {
   FIRST_LINE_PREVIOUS,
@@ -128,16 +128,18 @@ export class TestPublication {
       publishedAt: this.time * 1000,
       expiresAt: this.time * 1000 + 86_400_000,
       newest: { chain, set: last.set },
-      ledgers: this.#chains.map(({ chain, sizeBytes, previous }) => ({
-        chain,
-        sizeBytes,
-        lastLineHash: previous,
-      })),
+      ledgers: this.ledgers,
       sources: [],
       ...changes,
     };
     this.heads.push(signNote(formatHead(head), parseSigningKey(keys.signingKey)));
     this.showHead(this.heads.length - 1);
+  }
+
+  get ledgers(): LedgerReference[] {
+    return this.#chains.map(({ chain, sizeBytes, previous }) => {
+      return { chain, sizeBytes, lastLineHash: previous };
+    });
   }
 
   showHead(number: number): void {
