@@ -35,6 +35,12 @@ export const CONTENTS_PAGE_ENTRIES = 4096;
 export const SMALL_PAGE_ENTRIES = 1024;
 export const SMALL_PAGES = 64;
 
+/**
+ * Runs of one file's pieces: a volume has one or two, so that a file of 3 TB in volumes of 25 MiB has them. As many fit
+ * into a page of contents.
+ */
+export const FILE_RUNS_MAX = 256 * KIB;
+
 /** Bounds of @ronomon/reed-solomon. */
 export const MAX_K = 24;
 export const MAX_M = 6;

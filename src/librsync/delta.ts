@@ -21,18 +21,24 @@ export class DeltaReader {
   #literalLeft = 0;
   #position = 0;
 
-  /** The commands that `chunk` completes, and its part of a literal. */
-  push(chunk: Uint8Array): readonly DeltaCommand[] {
-    const commands: DeltaCommand[] = [];
-    let at = 0;
-    while (at < chunk.length) at = this.#step(chunk, at, commands);
-    this.#position += chunk.length;
-    return commands;
+  /** The commands that `chunk` completes, and its part of a literal. To be read to their end. */
+  *push(chunk: Uint8Array): Generator<DeltaCommand> {
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+      yield* this.#pushPiece(chunk.subarray(at, at + PIECE_BYTES));
+    }
   }
 
   /** To be called when nothing follows. */
   finish(): void {
     if (this.#state !== "ended") refuse(`ends after ${this.#position} bytes, inside its commands`);
+  }
+
+  #pushPiece(piece: Uint8Array): readonly DeltaCommand[] {
+    const commands: DeltaCommand[] = [];
+    let at = 0;
+    while (at < piece.length) at = this.#step(piece, at, commands);
+    this.#position += piece.length;
+    return commands;
   }
 
   #step(chunk: Uint8Array, at: number, commands: DeltaCommand[]): number {
@@ -103,6 +109,9 @@ export class DeltaReader {
     return value;
   }
 }
+
+/** Two bytes can be a command, which takes a hundred times as much memory. */
+const PIECE_BYTES = 64 * 1024;
 
 const MAGIC = 0x72730236;
 const END = 0x00;

@@ -2,7 +2,7 @@
 import { BinaryReader } from "../bytes/binary-reader.js";
 import { continuePath } from "../bytes/front-coding.js";
 import { type TreePath, toTreePath } from "../bytes/tree-path.js";
-import { CONTENTS_PAGE_ENTRIES, PATH_MAX_BYTES } from "../limits.js";
+import { CONTENTS_PAGE_ENTRIES, FILE_RUNS_MAX, PATH_MAX_BYTES } from "../limits.js";
 import type {
   Attributes,
   ContentsEntry,
@@ -46,7 +46,7 @@ export class ContentsPageReader {
       (name) => new BinaryReader(page.bytes(page.varint()), `column ${name} of contents`),
     );
     page.finish();
-    this.#owners = decodeOwners(this.#columns.owners);
+    this.#owners = decodeOwners(this.#columns.owners, this.#left);
   }
 
   get hasNext(): boolean {
@@ -138,7 +138,8 @@ export class ContentsPageReader {
     const { runs } = this.#columns;
     if ((tag & WHOLE) !== 0) return [this.#nextRun(sizeBytes)];
     const count = runs.varint();
-    if (count > runs.remaining) runs.refuse(`has ${count} runs for a file`);
+    if (count > Math.min(runs.remaining, FILE_RUNS_MAX))
+      runs.refuse(`has ${count} runs for a file`);
     return Array.from({ length: count }, () => this.#nextRun(undefined));
   }
 
@@ -171,7 +172,11 @@ export class ContentsPageReader {
 
   #nextSignature(): SignatureDigest {
     const { blockLengths, digests } = this.#columns;
-    return { blockLength: blockLengths.varint(), digest: digests.bytes(DIGEST_SIZE_BYTES) };
+    const blockLength = blockLengths.varint();
+    if (blockLength < 1 || blockLength > BLOCK_LENGTH_MAX) {
+      blockLengths.refuse(`has a signature of blocks of ${blockLength} bytes`);
+    }
+    return { blockLength, digest: digests.bytes(DIGEST_SIZE_BYTES) };
   }
 }
 
@@ -192,9 +197,10 @@ const FLAGS = [
   SIGNED | FAR,
 ];
 
-function decodeOwners(reader: BinaryReader): Owner[] {
+function decodeOwners(reader: BinaryReader, entryCount: number): Owner[] {
   const owners: Owner[] = [];
   while (reader.remaining > 0) {
+    if (owners.length === entryCount) reader.refuse("has more owners than entries");
     const mode = reader.varint();
     if (mode > MODE_MAX) reader.refuse(`has a mode of more than twelve bits (${mode})`);
     const uid = reader.varint();
@@ -207,3 +213,6 @@ function decodeOwners(reader: BinaryReader): Owner[] {
 }
 
 const MODE_MAX = 0o7777;
+
+/** As a signature says it, in four bytes. */
+const BLOCK_LENGTH_MAX = 2 ** 32 - 1;

@@ -1,10 +1,12 @@
 /** Joins the entries of a set's volumes, whose files may come in pieces, to entries of contents (duplicity-format 3.3). */
+
 import assert from "node:assert/strict";
 import { displayPath, ROOT, type TreePath } from "../bytes/tree-path.js";
 import { type DifftarEntry, DifftarReader } from "../duplicity/difftar.js";
 import { EntryOrder } from "../duplicity/entry-order.js";
 import { MirrorError } from "../errors.js";
 import { DeltaReader } from "../librsync/delta.js";
+import { FILE_RUNS_MAX } from "../limits.js";
 import type { Attributes, ContentsEntry, DataRun } from "./contents.js";
 
 /** Fed the volumes of a set in their order. Throws MirrorError FORMAT_INVALID, PATH_REFUSED and UNSUPPORTED. */
@@ -65,6 +67,9 @@ export class EntryJoiner {
       );
     }
     addRun(current.runs, this.#volume, entry);
+    if (current.runs.length > FILE_RUNS_MAX) {
+      refuse(`volume ${this.#volume}: ${displayPath(entry.path)} has pieces of too many sizes`);
+    }
   }
 
   #checkPossible(entry: DifftarEntry): void {

@@ -5,6 +5,7 @@ import {
   parseSignature,
   parseSignatureHeader,
   SIGNATURE_HEADER_BYTES,
+  SignatureBuilder,
 } from "../librsync/signature.js";
 import type { SignatureDigest } from "./contents.js";
 
@@ -34,4 +35,31 @@ export class SignatureDigester {
   }
 }
 
+/** Digests the signature of content that comes in pieces, in little memory whatever its size and that of its blocks. */
+export class ContentDigester {
+  readonly #builder: SignatureBuilder;
+  readonly #digester = new SignatureDigester();
+  #waitingBytes = 0;
+
+  constructor(blockLength: number) {
+    this.#builder = new SignatureBuilder(blockLength);
+  }
+
+  update(piece: Uint8Array): void {
+    this.#builder.update(piece);
+    this.#waitingBytes += piece.length;
+    if (this.#waitingBytes < TAKE_BYTES) return;
+    this.#digester.update(this.#builder.take());
+    this.#waitingBytes = 0;
+  }
+
+  finish(): SignatureDigest {
+    this.#digester.update(this.#builder.finish());
+    return this.#digester.finish();
+  }
+}
+
 const DIGEST_BYTES = 8;
+
+/** A signature may be many times as large as its content. */
+const TAKE_BYTES = 256 * 1024;

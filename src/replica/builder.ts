@@ -86,6 +86,7 @@ export class Builder {
 
   #write(item: WorkItem, slice: Uint8Array): void {
     const { entry } = item;
+    if (entry.kind === "object" || entry.kind === "deleted") return;
     if (this.#damaged.has(entry.path)) return;
     if (
       this.#target === undefined &&
@@ -96,7 +97,7 @@ export class Builder {
       return;
     }
     this.#guardBase(entry, () => {
-      this.#target ??= this.#openTarget(item);
+      this.#target ??= this.#openTarget(item, entry);
       this.#target.push(slice);
     });
   }
@@ -127,21 +128,19 @@ export class Builder {
   }
 
   #finishTarget(item: WorkItem, entry: FileEntry): void {
-    this.#target ??= this.#openTarget(item);
+    this.#target ??= this.#openTarget(item, entry);
     if (entry.kind === "prefix") this.#target.copyPrefix(entry.sizeBytes);
-    if ((item.use & USE_LAST) === 0) this.#target.finishVersion(entry.sizeBytes, this.#versions);
-    else this.#target.finish(entry.sizeBytes, this.#attributes(entry.attributes));
+    if ((item.use & USE_LAST) === 0) this.#target.finishVersion(this.#versions);
+    else this.#target.finish(this.#attributes(entry.attributes));
     this.#target = undefined;
   }
 
-  #openTarget(item: WorkItem): Target {
-    const { entry, use } = item;
+  #openTarget({ use }: WorkItem, entry: FileEntry): Target {
     const { tree } = this.#options;
     const staged = this.#stagePath(entry.path);
     const isFinal = (use & USE_LAST) !== 0;
-    const expected =
-      isFinal && (entry.kind === "diff" || entry.kind === "prefix") ? entry.signature : undefined;
-    const output = new StagedFile(tree, entry.path, expected);
+    const signature = isFinal && entry.kind !== "snapshot" ? entry.signature : undefined;
+    const output = new StagedFile(tree, entry.path, { sizeBytes: entry.sizeBytes, signature });
     if (entry.kind === "snapshot") return new Target(output, undefined);
     if ((use & USE_FIRST) !== 0) return new Target(output, Base.open(tree, entry.path));
     const held = this.#versions.take(entry.path);
@@ -235,15 +234,15 @@ class Target {
     this.#patch?.copy(0, sizeBytes);
   }
 
-  finish(sizeBytes: number, attributes: FileAttributes): void {
+  finish(attributes: FileAttributes): void {
     this.#endPatch();
-    this.#output.finish(sizeBytes, attributes);
+    this.#output.finish(attributes);
   }
 
   /** The result is not what the file will be in the end. */
-  finishVersion(sizeBytes: number, versions: HeldVersions): void {
+  finishVersion(versions: HeldVersions): void {
     this.#endPatch();
-    this.#output.finishVersion(sizeBytes, versions);
+    this.#output.finishVersion(versions);
   }
 
   abandon(): void {

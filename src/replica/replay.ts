@@ -1,5 +1,5 @@
 /** Obeys a plan: builds what is new, commits it, moves the position. */
-import { ROOT, type TreePath } from "../bytes/tree-path.js";
+import { displayPath, ROOT, type TreePath } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { removeFile } from "../disk/durable.js";
@@ -50,7 +50,7 @@ export async function build(options: ReplayOptions): Promise<MadePlan | undefine
   if (beyond.length === 0) return history;
   throw new MirrorError(
     "DOCUMENT_INVALID",
-    `${beyond.length} files cannot be made from the published history, ${beyond[0] ?? ""} among them; ` +
+    `${beyond.length} files cannot be made from the published history, ${displayPath(beyond[0] ?? "")} among them; ` +
       "the master's chain is damaged there: it needs a new full set",
   );
 }

@@ -6,9 +6,8 @@ import type { ConfinedTree, FileAttributes } from "../disk/confined.js";
 import { closeFile, fileSize, readExactly, writeFully } from "../disk/file-io.js";
 import { MirrorError } from "../errors.js";
 import { DeltaReader } from "../librsync/delta.js";
-import { SignatureBuilder } from "../librsync/signature.js";
 import type { SignatureDigest } from "../manifest/contents.js";
-import { digestSignature } from "../manifest/signature-digest.js";
+import { ContentDigester } from "../manifest/signature-digest.js";
 import type { HeldVersions } from "./held-versions.js";
 import { NEW_FILE, STAGE } from "./staging.js";
 
@@ -16,55 +15,64 @@ import { NEW_FILE, STAGE } from "./staging.js";
 const MEMORY_MAX_BYTES = 1024 * 1024;
 const COPY_BYTES = 1024 * 1024;
 
+/** What a file must be when it is made. */
+export interface ExpectedFile {
+  readonly sizeBytes: number;
+  readonly signature: SignatureDigest | undefined;
+}
+
 /** Writes a file below the stage, over an earlier version of it if there is one. */
 export class StagedFile {
   readonly #tree: ConfinedTree;
   readonly #path: TreePath;
-  readonly #signature: SignatureBuilder | undefined;
-  readonly #expected: SignatureDigest | undefined;
-  #held: Uint8Array[] = [];
+  readonly #expected: ExpectedFile;
+  readonly #digester: ContentDigester | undefined;
+  /** The result, when it is small. */
+  readonly #held: Uint8Array | undefined;
   #sizeBytes = 0;
   #fd: number | undefined;
 
-  constructor(tree: ConfinedTree, path: TreePath, expected: SignatureDigest | undefined) {
+  constructor(tree: ConfinedTree, path: TreePath, expected: ExpectedFile) {
+    const { sizeBytes, signature } = expected;
     this.#tree = tree;
     this.#path = path;
     this.#expected = expected;
-    if (expected !== undefined) this.#signature = new SignatureBuilder(expected.blockLength);
+    if (sizeBytes <= MEMORY_MAX_BYTES) this.#held = Buffer.allocUnsafe(sizeBytes);
+    if (signature !== undefined) this.#digester = new ContentDigester(signature.blockLength);
   }
 
-  /** The bytes may be a view into something that is reused: they are copied or written at once. */
+  /**
+   * The bytes may be a view into something that is reused: they are copied or written at once.
+   * @throws MirrorError BASE_MISMATCH as soon as there are more than expected: a delta can make any number of them
+   */
   write(bytes: Uint8Array): void {
-    this.#signature?.update(bytes);
+    const start = this.#sizeBytes;
     this.#sizeBytes += bytes.length;
-    if (this.#fd !== undefined) {
-      writeFully(this.#fd, bytes);
-    } else if (this.#sizeBytes <= MEMORY_MAX_BYTES) {
-      this.#held.push(bytes.slice());
+    if (this.#sizeBytes > this.#expected.sizeBytes) this.#refuse("more");
+    this.#digester?.update(bytes);
+    if (this.#held !== undefined) {
+      this.#held.set(bytes, start);
     } else {
-      this.#fd = this.#tree.createFile(NEW_FILE);
-      for (const held of this.#held) writeFully(this.#fd, held);
-      this.#held = [];
+      this.#fd ??= this.#tree.createFile(NEW_FILE);
       writeFully(this.#fd, bytes);
     }
   }
 
   /** @throws MirrorError BASE_MISMATCH when the result is not what the set recorded */
-  finish(sizeBytes: number, attributes: FileAttributes): void {
-    this.#check(sizeBytes);
+  finish(attributes: FileAttributes): void {
+    this.#check();
     this.#place(attributes);
   }
 
   /** As `finish`, for a version that a later set changes: held in memory where there is room. */
-  finishVersion(sizeBytes: number, versions: HeldVersions): void {
-    this.#check(sizeBytes);
-    const isHeld = this.#fd === undefined && versions.keep(this.#path, Buffer.concat(this.#held));
+  finishVersion(versions: HeldVersions): void {
+    this.#check();
+    const isHeld = this.#held !== undefined && versions.keep(this.#path, this.#held);
     if (!isHeld) this.#place({ mode: 0o600 });
   }
 
   /** Drops what was written; safe after `finish`. */
   abandon(): void {
-    this.#held = [];
     if (this.#fd === undefined) return;
     closeFile(this.#fd);
     this.#fd = undefined;
@@ -72,9 +80,9 @@ export class StagedFile {
   }
 
   #place(attributes: FileAttributes): void {
-    if (this.#fd === undefined) {
-      this.#tree.writeFile(NEW_FILE, Buffer.concat(this.#held), attributes);
-    } else {
+    if (this.#held !== undefined) {
+      this.#tree.writeFile(NEW_FILE, this.#held, attributes);
+    } else if (this.#fd !== undefined) {
       closeFile(this.#fd);
       this.#fd = undefined;
       this.#tree.setAttributes(NEW_FILE, attributes);
@@ -82,19 +90,21 @@ export class StagedFile {
     this.#tree.rename(NEW_FILE, joinPaths(STAGE, this.#path));
   }
 
-  #check(sizeBytes: number): void {
-    const name = displayPath(this.#path);
-    if (this.#sizeBytes !== sizeBytes) {
-      throw new MirrorError(
-        "BASE_MISMATCH",
-        `${name}: ${this.#sizeBytes} bytes made, ${sizeBytes} expected`,
-      );
-    }
-    if (this.#signature === undefined || this.#expected === undefined) return;
-    const made = digestSignature(this.#signature.finish());
-    if (!equalBytes(made.digest, this.#expected.digest)) {
+  #check(): void {
+    const { sizeBytes, signature } = this.#expected;
+    if (this.#sizeBytes !== sizeBytes) this.#refuse(String(this.#sizeBytes));
+    if (this.#digester === undefined || signature === undefined) return;
+    if (!equalBytes(this.#digester.finish().digest, signature.digest)) {
+      const name = displayPath(this.#path);
       throw new MirrorError("BASE_MISMATCH", `${name}: the result is not what the set recorded`);
     }
+  }
+
+  #refuse(made: string): never {
+    throw new MirrorError(
+      "BASE_MISMATCH",
+      `${displayPath(this.#path)}: ${made} bytes made, ${this.#expected.sizeBytes} expected`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { BinaryWriter } from "../../src/bytes/binary-writer.js";
 import { compareTreePaths, type TreePath, toTreePath } from "../../src/bytes/tree-path.js";
 import { isMirrorError } from "../../src/errors.js";
 import {
@@ -195,6 +196,34 @@ describe("a page of contents is refused", () => {
       "no volume can hold|above 2",
     ],
     [
+      "with more runs than any file has",
+      page({
+        tags: "07",
+        names: "0001",
+        texts: "61",
+        sizes: "05",
+        runs: `818010${"00".repeat(300_000)}`,
+      }),
+      "has 262145 runs",
+    ],
+    [
+      "with a signature of blocks of no bytes",
+      page({
+        tags: "18",
+        names: "0001",
+        texts: "61",
+        sizes: "05",
+        blockLengths: "00",
+        digests: "00".repeat(8),
+      }),
+      "blocks of 0 bytes",
+    ],
+    [
+      "with more owners than entries",
+      page({ tags: "01", names: "0001", texts: "61" }, "0000000000".repeat(2)),
+      "more owners than entries",
+    ],
+    [
       "with an owner that is not there",
       page({ tags: "01", names: "0001", texts: "61" }, ""),
       "names an owner",
@@ -350,15 +379,32 @@ function plain(entry: ContentsEntry): unknown {
 
 /** A page of entries with these columns in hex, the owner of mode 0 and numbers 0, and what every entry needs. */
 function page(
-  columns: { tags: string; names: string; texts?: string; sizes?: string; runs?: string },
+  columns: { tags: string; names: string } & Partial<
+    Record<"texts" | "sizes" | "runs" | "blockLengths" | "digests", string>
+  >,
   owners = "0000000000",
 ): string {
   const { tags, names, texts = "", sizes = "", runs = "" } = columns;
+  const { blockLengths = "", digests = "" } = columns;
   const hasAttributes = tags === "00" || tags === "0000" ? "" : "00";
-  const list = [owners, tags, names, texts, hasAttributes, hasAttributes, sizes, runs, "", ""];
+  const list = [
+    owners,
+    tags,
+    names,
+    texts,
+    hasAttributes,
+    hasAttributes,
+    sizes,
+    runs,
+    blockLengths,
+    digests,
+  ];
   const coded = list.map((hex) => {
     const bytes = Buffer.from(hex.replaceAll(" ", ""), "hex");
-    return Buffer.concat([Buffer.of(bytes.length), bytes]).toString("hex");
+    const writer = new BinaryWriter();
+    writer.varint(bytes.length);
+    writer.bytes(bytes);
+    return Buffer.from(writer.finish()).toString("hex");
   });
   return `01${(tags.length / 2).toString(16).padStart(2, "0")}${coded.join("")}`;
 }

@@ -276,6 +276,20 @@ describe("a delta", () => {
   });
 });
 
+it("refuses a file in pieces of ever other sizes before they take much memory", async () => {
+  const pieces = function* () {
+    for (let number = 1; number <= 300_000; number++) {
+      const data = new Uint8Array(1 + (number % 2));
+      yield tarEntry({ name: `multivol_snapshot/a/${number}`, data });
+    }
+  };
+  const set = describeSet({
+    volumes: stream([{ number: 1, chunks: stream(pieces()) }]),
+    isIncrement: false,
+  });
+  await expect(set.next()).rejects.toThrow("a has pieces of too many sizes");
+});
+
 describe("a set is refused", () => {
   const a = tarEntry({ name: "snapshot/a", data: ascii("a") });
   const piece = (number: number, mode: string) =>

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { SignatureBuilder } from "../../src/librsync/signature.js";
-import { digestSignature, SignatureDigester } from "../../src/manifest/signature-digest.js";
+import {
+  ContentDigester,
+  digestSignature,
+  SignatureDigester,
+} from "../../src/manifest/signature-digest.js";
 import { cut, FEEDS, hex, pattern, unhex } from "../support/bytes.js";
 
 /** `hello\n`, of duplicity-format 5.4. */
@@ -38,6 +42,24 @@ describe("digestSignature", () => {
     expect(() => digestSignature(HELLO.subarray(0, 20))).toThrow(/ends inside a block's sums/);
     expect(() => digestSignature(unhex("727301460000020000000008"))).toThrow(/0x72730146/);
   });
+});
+
+describe("ContentDigester", () => {
+  it.each([1, 7, 512, 2048])(
+    "digests the signature of blocks of %i bytes as it is",
+    (blockLength) => {
+      const builder = new SignatureBuilder(blockLength);
+      const content = pattern(600_000);
+      builder.update(content);
+      const whole = digestSignature(builder.finish());
+      for (const feed of [content.length, 100_001, 4096]) {
+        const digester = new ContentDigester(blockLength);
+        for (const piece of cut(content, feed)) digester.update(piece);
+        const { digest } = digester.finish();
+        expect(hex(digest)).toBe(hex(whole.digest));
+      }
+    },
+  );
 });
 
 describe("SignatureDigester", () => {

@@ -4,6 +4,8 @@ import { BinaryWriter } from "../../src/bytes/binary-writer.js";
 import { isMirrorError } from "../../src/errors.js";
 import { type ContentsEntry, decodeContentsPage } from "../../src/manifest/contents.js";
 import { mapColumns } from "../../src/manifest/contents-layout.js";
+import { ascii } from "../support/bytes.js";
+import { concat } from "../support/tar.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { fingerprintTree, listTree } from "../support/tree-compare.js";
 import { TestReplica } from "./support/bench.js";
@@ -13,6 +15,7 @@ import { publishHistory, TestPublication } from "./support/publication.js";
 
 const DATA = new Uint8Array(2_500_000).fill(0x41);
 const TREE = model({ d: folder(), "d/f": file("f"), f: file("other"), l: link("../outside") });
+const DIGEST = new Uint8Array(8);
 const SNAPSHOT = { sizeBytes: 4, data: [run(1, 0, 4)] };
 
 /** Increments that a master's key may have signed, but that no master made. */
@@ -72,6 +75,44 @@ const INCREMENTS: readonly (readonly [string, readonly ContentsEntry[], string])
   ["a delta that is none", [fileEntry("diff", "f", SNAPSHOT)], "FORMAT_INVALID"],
   ["a delta without data", [fileEntry("diff", "f", { sizeBytes: 4 })], "FORMAT_INVALID"],
   ["a link whose text has a NUL", [linkEntry("g", "a\0b")], "DISK_FAILED"],
+  ["a link whose text is longer than a path", [linkEntry("g", "a".repeat(70_000))], "DISK_FAILED"],
+  [
+    "a change of what is not there",
+    [fileEntry("diff", "new", { sizeBytes: 4, data: [run(1, 0, 4)] })],
+    "DOCUMENT_INVALID",
+  ],
+  [
+    "a prefix that is longer than its file",
+    [fileEntry("prefix", "f", { sizeBytes: 6 })],
+    "DOCUMENT_INVALID",
+  ],
+  [
+    "signatures of blocks without length",
+    [fileEntry("prefix", "f", { sizeBytes: 5, signature: { blockLength: 0, digest: DIGEST } })],
+    "DOCUMENT_INVALID",
+  ],
+  [
+    "a signature of tiny blocks, which is longer than its file",
+    [fileEntry("prefix", "f", { sizeBytes: 5, signature: { blockLength: 1, digest: DIGEST } })],
+    "DOCUMENT_INVALID",
+  ],
+];
+
+/** Increments whose volume is this delta of the file `f`, which has the content `other`. */
+const DELTAS: readonly (readonly [string, Uint8Array, number, string])[] = [
+  ["copies from beyond its base", delta([copy(2, 4)]), 4, "DOCUMENT_INVALID"],
+  ["copies 8 PiB", delta([copy(0, 2 ** 53 - 1)]), 4, "DOCUMENT_INVALID"],
+  ["makes more than it says", delta(many(1000, copy(0, 5))), 4, "DOCUMENT_INVALID"],
+  ["makes 5 MB of 3 MB of commands", delta(many(1e6, copy(0, 5))), 4, "DOCUMENT_INVALID"],
+  ["makes less than it says", delta([copy(0, 4)]), 5, "DOCUMENT_INVALID"],
+  ["has no end", delta([copy(0, 5)]).subarray(0, -1), 5, "FORMAT_INVALID"],
+  ["goes on after its end", concat(delta([copy(0, 5)]), ascii("x")), 5, "FORMAT_INVALID"],
+  [
+    "has a literal that never comes",
+    concat(delta([]).subarray(0, -1), ascii("C\xff\xff\xff\xff")),
+    5,
+    "FORMAT_INVALID",
+  ],
 ];
 
 /** What must be obeyed, as it is no more than odd. */
@@ -108,6 +149,17 @@ describe.each(["plain", "gzip"] as const)("contents over %s volumes with", (wrap
       expect(replica.faults(TREE)).toEqual([]);
     },
   );
+
+  test.each(DELTAS)("a delta that %s is refused", async (_, bytes, sizeBytes, code) => {
+    const { replica, publication } = await makeBench(wrapping);
+    const set = publication.nextIncrement();
+    const entries = [fileEntry("diff", "f", { sizeBytes, data: [run(1, 0, bytes.length)] })];
+    await publication.addRaw({ set, entries, volumes: [bytes] }, TREE);
+    const before = fingerprintTree(replica.tree);
+    await expect(replica.sync()).rejects.toMatchObject({ code });
+    expect(fingerprintTree(replica.tree)).toBe(before);
+    expect(existsSync(`${replica.tree}/.dupmirror`)).toBe(false);
+  });
 
   test.each(HARMLESS)("%s stay inside the tree", async (_, entries) => {
     const { replica, outside, publication } = await makeBench(wrapping);
@@ -225,4 +277,22 @@ function deletions(paths: readonly string[]): Uint8Array {
     page.bytes(column);
   });
   return page.finish();
+}
+
+function delta(commands: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat([Uint8Array.of(0x72, 0x73, 0x02, 0x36), ...commands, Uint8Array.of(0)]);
+}
+
+/** In its shortest form for small numbers, else in its longest. */
+function copy(position: number, sizeBytes: number): Uint8Array {
+  if (sizeBytes < 256) return Uint8Array.of(0x45, position, sizeBytes);
+  const command = Buffer.alloc(10);
+  command.writeUInt8(0x48);
+  command.writeUInt8(position, 1);
+  command.writeBigUInt64BE(BigInt(sizeBytes), 2);
+  return command;
+}
+
+function many<T>(count: number, value: T): T[] {
+  return new Array<T>(count).fill(value);
 }

@@ -247,7 +247,7 @@ export const FORMATS: readonly Target[] = [
 ];
 
 interface PieceReader<Event> {
-  push(chunk: Uint8Array): readonly Event[];
+  push(chunk: Uint8Array): Iterable<Event>;
   finish(): void;
 }
 
