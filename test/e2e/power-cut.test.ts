@@ -1,5 +1,7 @@
 /** A replica whose host loses power: only what reached the disk is left, and the next run makes it right. */
 import { describe, expect, test } from "vitest";
+import type { RunningCommand } from "../support/cli.js";
+import { whileStopped } from "../support/killing.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { Disk, type DiskCopy, NO_FILE_SYSTEMS } from "./support/file-systems.js";
@@ -27,46 +29,75 @@ describe.skipIf(NO_FILE_SYSTEMS !== undefined)(`a power cut ${NO_FILE_SYSTEMS ??
 
   describe.each(TESTED_FILE_SYSTEMS)("on $kind ($options)", ({ kind, options }) => {
     test.each(TESTED)(`in %s loses nothing (SEED=${seed})`, async (name) => {
-      const random = new Random(seed);
       const disk = new Disk(fastTemporaryFolder(), kind, options);
       const replica = new UpdatingReplica(`${disk.place}/replica`, updates.of(name));
-      await replica.prepare();
-      const cutIn: Phase[] = [];
-      while (cutIn.length < CUTS) {
-        replica.reset();
-        disk.sync();
-        const command = replica.run();
-        const copies: DiskCopy[] = [];
-        for (let moment = 0; moment < 3; moment++) {
-          if (!(await replica.reach(command, randomMoment(random)))) break;
-          if (random.next() < 0.25) {
-            disk.settle();
-          } else {
-            copies.push(disk.cut());
-            cutIn.push(replica.phase());
-          }
-        }
-        expect(await command.ended).toMatchObject({ exitCode: 0 });
-        copies.push(disk.cut());
-        for (const copy of copies) await restart(disk, copy, replica, copy === copies.at(-1));
-      }
-      if (IS_SLOW) console.info(kind, options, name, cutIn.join(" "));
+      const check = (copy: DiskCopy, isDone: boolean) =>
+        disk.restart(copy, (place) => checkRestarted(replica.at(`${place}/replica`), isDone));
+      await cutOften({ replica, disks: [disk], cut: () => disk.cut(), check, seed });
+    });
+  });
+
+  describe("with the state on a disk of its own", () => {
+    test.each(TESTED)(`in %s loses nothing (SEED=${seed})`, async (name) => {
+      const disk = new Disk(fastTemporaryFolder(), "ext4", "noauto_da_alloc");
+      const other = new Disk(fastTemporaryFolder(), "ext4", "noauto_da_alloc");
+      const state = `${other.place}/state`;
+      const replica = new UpdatingReplica(`${disk.place}/replica`, updates.of(name), state);
+      const cut = (command: RunningCommand | undefined) => {
+        const both = () => [other.cut(), disk.cut()] as const;
+        return command === undefined ? both() : whileStopped(command, both);
+      };
+      const check = ([stateCopy, copy]: ReturnType<typeof cut>, isDone: boolean) =>
+        other.restart(stateCopy, (statePlace) =>
+          disk.restart(copy, (place) =>
+            checkRestarted(replica.at(`${place}/replica`, `${statePlace}/state`), isDone),
+          ),
+        );
+      await cutOften({ replica, disks: [disk, other], cut, check, seed });
     });
   });
 });
 
+interface Cutting<T> {
+  readonly replica: UpdatingReplica;
+  readonly disks: readonly Disk[];
+  /** What is on the disks now, while the command runs. */
+  readonly cut: (command: RunningCommand | undefined) => T;
+  /** What was on the disks keeps the promises; `isDone` when the command had ended. */
+  readonly check: (copy: T, isDone: boolean) => Promise<void>;
+  readonly seed: number;
+}
+
+/** Cuts the power at some moments of each run, and after it. */
+async function cutOften<T>({ replica, disks, cut, check, seed }: Cutting<T>): Promise<void> {
+  const random = new Random(seed);
+  await replica.prepare();
+  const cutIn: Phase[] = [];
+  while (cutIn.length < CUTS) {
+    replica.reset();
+    for (const disk of disks) disk.sync();
+    const command = replica.run();
+    const copies: T[] = [];
+    for (let moment = 0; moment < 3; moment++) {
+      if (!(await replica.reach(command, randomMoment(random)))) break;
+      if (random.next() < 0.25) {
+        random.pick(disks).settle();
+      } else {
+        cutIn.push(replica.phase());
+        copies.push(cut(command));
+      }
+    }
+    expect(await command.ended).toMatchObject({ exitCode: 0 });
+    for (const copy of copies) await check(copy, false);
+    await check(cut(undefined), true);
+  }
+  if (IS_SLOW) console.info(replica.update.name, cutIn.join(" "));
+}
+
 /** What is on the disk keeps the promises, and the next run makes it right; what was reported done is done. */
-async function restart(
-  disk: Disk,
-  copy: DiskCopy,
-  replica: UpdatingReplica,
-  isDone: boolean,
-): Promise<void> {
-  await disk.restart(copy, async (place) => {
-    const restarted = replica.at(`${place}/replica`);
-    expect(restarted.faultsNow()).toEqual([]);
-    if (isDone) expect(restarted.isAtTarget()).toBe(true);
-    await restarted.runAgain();
-    expect(restarted.faultsAtEnd()).toEqual([]);
-  });
+async function checkRestarted(replica: UpdatingReplica, isDone: boolean): Promise<void> {
+  expect(replica.faultsNow()).toEqual([]);
+  if (isDone) expect(replica.isAtTarget()).toBe(true);
+  await replica.runAgain();
+  expect(replica.faultsAtEnd()).toEqual([]);
 }

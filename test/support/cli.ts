@@ -51,6 +51,7 @@ export async function dupmirrorWorks(
 }
 
 export interface RunningCommand {
+  readonly processId: number;
   kill(signal: NodeJS.Signals): void;
   /** What it has said on stderr so far. */
   log(): string;
@@ -65,6 +66,7 @@ export function startDupmirror(words: readonly string[]): RunningCommand {
     log += text;
   });
   return {
+    processId: child.pid ?? -1,
     kill: (signal) => void child.kill(signal),
     log: () => log,
     ended: child.then(({ exitCode, signal, stdout, stderr }) => ({

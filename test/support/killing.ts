@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { CliResult, RunningCommand } from "./cli.js";
 
 /** Kills the command with SIGKILL once `delayMs` have gone by, unless it ends first. */
@@ -6,4 +7,29 @@ export async function killAfter(command: RunningCommand, delayMs: number): Promi
   const result = await command.ended;
   clearTimeout(timer);
   return result;
+}
+
+/** The command does nothing while `use` runs. */
+export function whileStopped<T>(command: RunningCommand, use: () => T): T {
+  command.kill("SIGSTOP");
+  while (!hasStopped(command.processId));
+  try {
+    return use();
+  } finally {
+    command.kill("SIGCONT");
+  }
+}
+
+/** Every thread of it, also one that the signal found waiting for a disk; or it has ended. */
+function hasStopped(processId: number): boolean {
+  const tasks = `/proc/${processId}/task`;
+  if (!existsSync(tasks)) return true;
+  return readdirSync(tasks).every((task) => "TZX".includes(stateOf(`${tasks}/${task}/stat`)));
+}
+
+/** One letter (proc_pid_stat(5)); a thread that is gone is as good as dead. */
+function stateOf(file: string): string {
+  if (!existsSync(file)) return "X";
+  const stat = readFileSync(file, "latin1");
+  return stat.charAt(stat.lastIndexOf(")") + 2);
 }

@@ -77,8 +77,8 @@ export class UpdatingReplica {
   }
 
   /** The same replica in another folder, of a copy of its file system say. */
-  at(folder: string): UpdatingReplica {
-    const other = new UpdatingReplica(folder, this.update);
+  at(folder: string, stateDirectory?: string): UpdatingReplica {
+    const other = new UpdatingReplica(folder, this.update, stateDirectory);
     other.#configure("after");
     other.#startPosition = this.#startPosition;
     other.#targetPosition = this.#targetPosition;
