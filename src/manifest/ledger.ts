@@ -26,6 +26,8 @@ export interface LedgerLine {
   readonly records: Table;
   /** Absent when the set is encrypted: only who can decrypt it knows its entries. */
   readonly contents: Table | undefined;
+  /** Its backup had errors: only with the sets after it is it as its tree was. */
+  readonly isWithheld?: true;
 }
 
 /** A list in pages, each compressed and hashed by itself: one page in the ledger line, or any number in a file of their own. */
@@ -58,6 +60,7 @@ export function formatLedgerLine(line: LedgerLine): Uint8Array {
     volumes: tableToJson(line.volumes),
     records: tableToJson(line.records),
     contents: line.contents === undefined ? null : tableToJson(line.contents),
+    ...(line.isWithheld === true ? { withheld: true } : {}),
   };
   return Buffer.from(`${JSON.stringify(json)}\n`);
 }
@@ -70,7 +73,8 @@ export function parseLedgerLine(bytes: Uint8Array): LedgerLine {
   const json = parseJson(text);
   if (!isRecord(json)) return refuse("a line is no object");
   const line = lineFromJson(json);
-  const isOnlyForm = Object.keys(json).join() === FIELDS && `${JSON.stringify(json)}\n` === text;
+  const fields = line.isWithheld === true ? `${FIELDS},withheld` : FIELDS;
+  const isOnlyForm = Object.keys(json).join() === fields && `${JSON.stringify(json)}\n` === text;
   if (!isOnlyForm) refuse("a line is not in its only valid form");
   return line;
 }
@@ -113,6 +117,8 @@ type TableJson = string | readonly (readonly [sizeBytes: number, hash: string, f
 /** Checked by hand: a replica reads hundreds of lines at once, and zod took longer than everything else. */
 function lineFromJson(json: Readonly<Record<string, unknown>>): LedgerLine {
   const { version, previous, set, manifest, k, n, entries, volumes, records, contents } = json;
+  if (json["withheld"] !== undefined && json["withheld"] !== true)
+    refuse("withheld: expected true");
   if (version !== VERSION) refuse(`version: expected ${VERSION}, got ${String(version)}`);
   const line: LedgerLine = {
     previous: toHash("previous", previous),
@@ -123,6 +129,7 @@ function lineFromJson(json: Readonly<Record<string, unknown>>): LedgerLine {
     volumes: toTable("volumes", volumes),
     records: toTable("records", records),
     contents: contents === null ? undefined : toTable("contents", contents),
+    ...(json["withheld"] === true ? { isWithheld: true } : {}),
   };
   if (line.contents === undefined && line.entryCount > 0) refuse("it has entries, but no contents");
   if (!isShape(line.shape)) refuse(`no code has k = ${line.shape.k}, n = ${line.shape.n}`);

@@ -64,9 +64,9 @@ async function addSets(
 ): Promise<{ done: SetReport[]; waitsFor?: string; error?: MirrorError }> {
   const done: SetReport[] = [];
   try {
-    for (const { set } of sets) {
+    for (const { set, isGood } of sets) {
       const whole = openSet(repository, set, runtime.clock.now());
-      const report = whole === undefined ? undefined : await writer.add(whole);
+      const report = whole === undefined ? undefined : await writer.add(whole, isGood);
       if (report === undefined) return { done, waitsFor: formatSetName(set.id) };
       done.push(report);
     }
@@ -79,7 +79,7 @@ async function addSets(
 
 interface ChainWriter {
   /** @returns undefined while somebody may still be writing the set */
-  add(set: WholeSet): Promise<SetReport | undefined>;
+  add(set: WholeSet, isGood: boolean): Promise<SetReport | undefined>;
   /** Makes the ledger name all that was added. */
   flush(): Promise<void>;
 }
@@ -110,7 +110,7 @@ async function openChain(
     lines = [];
     batchBytes = 0;
   };
-  const add = async (set: WholeSet): Promise<SetReport | undefined> => {
+  const add = async (set: WholeSet, isGood: boolean): Promise<SetReport | undefined> => {
     const notes = suspects.notesOf(set.set.id);
     const onEntry = (entry: ContentsEntry): void => notes.note(entry);
     const encoded = await encodeSet(repository, set, setPlace, { onVolume, onEntry, signal });
@@ -118,7 +118,7 @@ async function openChain(
     notes.adopt();
     const { line, volumeBytes, shareBytes } = encoded;
     const storedBytes = shareBytes * shape.n;
-    lines.push(line);
+    lines.push(isGood ? line : { ...line, isWithheld: true });
     batchBytes += storedBytes;
     if (lines.length >= BATCH_SETS || batchBytes >= BATCH_BYTES) await flush();
     return {

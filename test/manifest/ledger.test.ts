@@ -26,6 +26,7 @@ describe("a line", () => {
     ["of an increment", sampleLine()],
     ["of a full set", sampleLine({ set: FULL, shape: { k: 24, n: 30 } })],
     ["without entries", sampleLine({ entryCount: 0, contents: { kind: "paged", pages: [] } })],
+    ["of a set that was withheld", sampleLine({ isWithheld: true })],
     ["of an encrypted set", sampleLine({ entryCount: 0, contents: undefined })],
     [
       "with all in it",
@@ -68,6 +69,7 @@ describe("a line", () => {
 
   test.each([
     ["of another version", '"version":1', '"version":2'],
+    ["withheld, or perhaps not", "}\n", ',"withheld":false}\n'],
     ["with a field too many", '"k":2', '"k":2,"more":1'],
     ["with a field twice", '"k":2', '"k":2,"k":2'],
     ["with space within", '"k":2', '"k": 2'],

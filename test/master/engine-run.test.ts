@@ -200,7 +200,9 @@ describe.skipIf(NO_DUPLICITY)(`running duplicity ${NO_DUPLICITY ?? ""}`, () => {
     restore();
     writeTimed(bench.config.tree, "third", "3", timeOfStep(2));
     expect(await bench.publish()).toMatchObject({ generation: 2, withheld: [] });
-    expect((await check(bench)).lineage).toHaveLength(3);
+    const { lineage, withheld } = await check(bench);
+    expect(lineage).toHaveLength(3);
+    expect(withheld).toEqual(report.withheld);
   });
 
   it("withholds a set whose run nobody saw the end of", async () => {

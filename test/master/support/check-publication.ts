@@ -31,6 +31,8 @@ export interface CheckedPublication {
   readonly lineage: readonly string[];
   /** Names of all published sets. */
   readonly sets: readonly string[];
+  /** Of those, the ones that no tree is brought to. */
+  readonly withheld: readonly string[];
 }
 
 interface Place {
@@ -46,6 +48,7 @@ export async function checkPublication(place: Place): Promise<CheckedPublication
   const [first = ""] = place.folders;
   const head = readHead(first);
   const sets: string[] = [];
+  const withheld: string[] = [];
   let lineage: string[] = [];
   for (const { chain, sizeBytes, lastLineHash } of head.ledgers) {
     const bytes = readFileSync(path.join(first, ledgerPath(head.session, chain)));
@@ -58,12 +61,13 @@ export async function checkPublication(place: Place): Promise<CheckedPublication
     for (const line of lines) {
       await checkSet(place, { session: head.session, chain }, line);
       sets.push(formatSetName(line.set));
+      if (line.isWithheld === true) withheld.push(formatSetName(line.set));
     }
     if (chain === head.newest.chain) {
       lineage = lineageOf(lines, head.newest.set).map((line) => formatSetName(line.set));
     }
   }
-  return { head, lineage, sets };
+  return { head, lineage, sets, withheld };
 }
 
 export function readHead(folder: string): Head {
