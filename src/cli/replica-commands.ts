@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { addAction, addConfigOptions, logFormatOption, type Run } from "./command-options.js";
 import { REPLICA_CONFIG } from "./config-paths.js";
-import { refuseForNow } from "./later.js";
 import type { ReplicaPlanOptions } from "./replica-plan.js";
+import type { ReplicaRollbackOptions } from "./replica-rollback.js";
 import type { ReplicaRunOptions } from "./replica-run.js";
 import type { ReplicaStatusOptions } from "./replica-status.js";
 import type { ReplicaSyncOptions } from "./replica-sync.js";
@@ -44,10 +44,22 @@ export function addReplicaCommands(replica: Command, run: Run): void {
       const { replicaVerify } = await import("./replica-verify.js");
       await run(replicaVerify, options);
     });
-  add("rollback", "bring the tree back to an older set (a later release)").action(() =>
-    refuseForNow("replica rollback", "`duplicity restore --time` makes a tree of an older set"),
-  );
+  addOverrides(add("rollback", "bring the tree back to an older set and keep it there"))
+    .option("--to <set>", "a set, a time (the newest set not after it), or newest: follow again")
+    .addOption(checksumOption())
+    .option("-n, --dry-run", "plan only, change nothing")
+    .addOption(forcePurgeOption())
+    .addHelpText("after", ROLLBACK_HELP)
+    .action(async (options: ReplicaRollbackOptions) => {
+      const { replicaRollback } = await import("./replica-rollback.js");
+      await run(replicaRollback, options);
+    });
 }
+
+const ROLLBACK_HELP = `
+Without --to it lists the sets that the publication still holds. Times without a zone are UTC.
+A daemon that runs must be stopped before, and may be started again after: it keeps the tree where
+it is, and goes on to check each new head, until \`rollback --to newest\`.`;
 
 function checksumOption(): Option {
   return new Option("--checksum", "read all files and compare their content, not size and time");

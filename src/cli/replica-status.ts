@@ -4,6 +4,7 @@ import type { ConfigOptions } from "./config-file.js";
 import { forEachMirror } from "./each-mirror.js";
 import { DONE } from "./exit-status.js";
 import { readReplicaMirrors } from "./replica-mirrors.js";
+import { formatHold } from "./sync-text.js";
 
 export interface ReplicaStatusOptions extends CommonOptions, ConfigOptions {}
 
@@ -20,12 +21,14 @@ export async function showReplicaStatus(
 }
 
 function formatStatus(status: ReplicaStatus): string {
-  const { mirror, tree, position, entryCount, head, isCurrent, lastCycle } = status;
+  const { mirror, tree, position, entryCount, head, isCurrent, held, lastCycle } = status;
+  const behind = held === undefined ? "behind" : "held";
   const objects = entryCount === undefined ? "" : `, ${entryCount} objects`;
   const lines = [
-    `${mirror}: ${isCurrent ? "current" : "behind"}`,
+    `${mirror}: ${isCurrent ? "current" : behind}`,
     `  tree: ${tree}`,
     `  position: ${position?.set ?? "none"}${objects}`,
+    ...(held === undefined ? [] : [`  ${formatHold(held)}`]),
     `  head: ${head === undefined ? "none seen yet" : formatHead(head)}`,
     `  last cycle: ${lastCycle === undefined ? "none by a daemon" : formatCycle(lastCycle)}`,
   ];

@@ -1,6 +1,7 @@
 /** One cycle of a replica, a line per step (docs/architecture.md, "Replica: one cycle"). */
 import type { Head } from "../manifest/head.js";
 import { type Choice, chooseStrategy } from "./choose.js";
+import { readHold, reportHold } from "./hold.js";
 import { followOldChain, joinReports } from "./old-chain.js";
 import {
   type Lineage,
@@ -32,11 +33,20 @@ export async function runCycle(options: SyncOptions): Promise<SyncReport> {
   return await operate(options, (operation) => cycle(operation, options));
 }
 
-async function cycle(
+async function cycle(operation: Operation, options: SyncOptions): Promise<SyncReport> {
+  const head = await operation.poll();
+  const hold = readHold(operation.files.hold);
+  if (hold === undefined) return await bringToNewest(operation, head, options);
+  const held = reportHold(hold, { head, position: operation.position });
+  return { ...reportNothing(operation, head), held };
+}
+
+/** What a cycle does once it knows the head. */
+export async function bringToNewest(
   operation: Operation,
+  head: Head,
   { dryRun, forcePurge, checksum }: SyncOptions,
 ): Promise<SyncReport> {
-  const head = await operation.poll();
   if (checksum !== true && isCurrent(operation, head)) return reportNothing(operation, head);
   const missed =
     dryRun === true ? undefined : await followOldChain(operation, { head, forcePurge });

@@ -166,15 +166,20 @@ export class Operation {
     head: Head,
     { chain, set }: { readonly chain: number; readonly set: SetId },
   ): Promise<Lineage> {
-    const lines = await this.#readLedger(head, chain);
+    const lines = await this.readChain(head, chain);
     return { chain, lines: lineageOf(lines, set) };
   }
 
   /** The lineage of the last set of a chain. @throws MirrorError as `readLineage` */
   async readEnd(head: Head, chain: number): Promise<Lineage> {
-    const lines = await this.#readLedger(head, chain);
+    const lines = await this.readChain(head, chain);
     const last = lines.at(-1);
     return { chain, lines: last === undefined ? [] : lineageOf(lines, last.set) };
+  }
+
+  /** All published sets of a chain that `head` retains. @throws MirrorError GAP when it does not */
+  async readChain(head: Head, chain: number): Promise<LedgerLine[]> {
+    return await this.meter.run("ledger", "ledger", () => this.#ledger(head, chain));
   }
 
   /** The tree has been brought to `position`. */
@@ -235,10 +240,6 @@ export class Operation {
       if (signal.aborted || !wait.wake.aborted) throw error;
       return await pollHead({ ...options, signal });
     }
-  }
-
-  async #readLedger(head: Head, chain: number): Promise<LedgerLine[]> {
-    return await this.meter.run("ledger", "ledger", () => this.#ledger(head, chain));
   }
 
   async #ledger(head: Head, chain: number): Promise<LedgerLine[]> {

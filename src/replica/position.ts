@@ -80,15 +80,17 @@ export function positionJson(position: Position): z.input<typeof positionShape> 
   return { ...position, set: formatSetName(position.set) };
 }
 
+export const setNameShape = z.string().transform((name, context): SetId => {
+  const set = parseSetName(name);
+  if (set !== undefined) return set;
+  context.addIssue({ code: "custom", message: "not a set's name" });
+  return z.NEVER;
+});
+
 export const positionShape = z.strictObject({
   session: z.uuid(),
   chain: z.int().nonnegative(),
-  set: z.string().transform((name, context): SetId => {
-    const set = parseSetName(name);
-    if (set !== undefined) return set;
-    context.addIssue({ code: "custom", message: "not a set's name" });
-    return z.NEVER;
-  }),
+  set: setNameShape,
   manifestHash: z.string(),
   lastLineHash: z.string(),
   entryCount: z.int().nonnegative(),

@@ -94,10 +94,14 @@ export async function commitStage(
   tree: ConfinedTree,
   journal: Journal,
   files: StateFiles,
-  options: CommitRules & { readonly rootTime: number },
+  options: CommitRules & {
+    readonly rootTime: number;
+    readonly beforeCommit: (() => void) | undefined;
+  },
 ): Promise<void> {
   try {
     await syncFileSystem(tree.root, options);
+    options.beforeCommit?.();
     writeJournal(files.journal, journal);
   } catch (error) {
     // A journal that stands there after all needs what is staged.

@@ -4,6 +4,7 @@ import type { SourceReport } from "../retrieve/source-pool.js";
 import type { Clock } from "../runtime.js";
 import type { Traffic } from "../store/source.js";
 import type { Estimate } from "./estimate.js";
+import type { HoldReport } from "./hold.js";
 import type { Position } from "./position.js";
 
 export type Strategy = "none" | "follow" | "rebase" | "fresh" | "repair";
@@ -17,6 +18,8 @@ export interface SyncReport {
   /** Sets between the two, 0 unless the strategy is `follow`. */
   readonly setsFollowed: number;
   readonly files: FileCounts;
+  /** Of a tree that was rolled back: it is not moved. */
+  readonly held?: HoldReport;
   /** Of a plan that was not obeyed: what it would fetch. */
   readonly estimate?: Estimate;
   /** By kind of what was read: head, ledger, tables, blocks, and their total. */

@@ -6,6 +6,7 @@ import { lockState } from "../daemon/lock.js";
 import { isMirrorError } from "../errors.js";
 import type { LogFields, Runtime } from "../runtime.js";
 import { runCycle } from "./cycle.js";
+import type { HoldReport } from "./hold.js";
 import type { SyncReport } from "./report.js";
 import { type LastCycle, writeLastCycle } from "./status.js";
 
@@ -27,6 +28,7 @@ class Follower {
   readonly #mirror: ReplicaMirror;
   readonly #options: RunOptions;
   #last: LastCycle | undefined;
+  #toldHold: string | undefined;
   #wake = new AbortController();
 
   constructor(mirror: ReplicaMirror, options: RunOptions) {
@@ -67,6 +69,7 @@ class Follower {
     try {
       const report = await runCycle({ config: this.#mirror, runtime, signal, wait });
       if (report.strategy !== "none") runtime.log.info("cycle.done", describe(report));
+      this.#tellHold(report.held);
       this.#remember({ kind: "done", strategy: report.strategy });
     } catch (error) {
       if (signal.aborted) return;
@@ -84,6 +87,16 @@ class Follower {
     const signal = AbortSignal.any([this.#options.signal, this.#wake.signal]);
     await sleep(Math.max(dueMs, 0), undefined, { signal }).catch(() => undefined);
     this.#wake = new AbortController();
+  }
+
+  /** When it is new, or the publication has dropped what is held. */
+  #tellHold(held: HoldReport | undefined): void {
+    const told = JSON.stringify(held);
+    if (held !== undefined && told !== this.#toldHold) {
+      const advice = "`dupmirror replica rollback --to newest` lets the tree follow again";
+      this.#options.runtime.log.warn("tree.held", { mirror: this.#mirror.name, ...held, advice });
+    }
+    this.#toldHold = told;
   }
 
   #remember(outcome: LastCycle["outcome"]): void {

@@ -6,6 +6,8 @@ export interface StateFiles {
   readonly trusted: string;
   readonly position: string;
   readonly journal: string;
+  /** Only while the tree is held at an older set. */
+  readonly hold: string;
   readonly ledgers: string;
   /** Emptied when a cycle begins. */
   readonly spill: string;
@@ -25,6 +27,7 @@ export function stateFiles(stateDirectory: string): StateFiles {
     trusted: path.join(stateDirectory, "trusted.json"),
     position: path.join(stateDirectory, "position.json"),
     journal: path.join(stateDirectory, "journal.json"),
+    hold: path.join(stateDirectory, "hold.json"),
     ledgers,
     spill: path.join(stateDirectory, "spill"),
     verifySpill: path.join(stateDirectory, "verify-spill"),

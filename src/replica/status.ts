@@ -8,6 +8,7 @@ import { replaceFile } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import type { Clock } from "../runtime.js";
+import { type HoldReport, readHold, reportHold } from "./hold.js";
 import { isNewest, readPosition } from "./position.js";
 import { type PositionReport, reportPosition } from "./report.js";
 import { stateFiles } from "./state-files.js";
@@ -38,6 +39,8 @@ export interface ReplicaStatus {
       }
     | undefined;
   readonly isCurrent: boolean;
+  /** While the tree is kept at an older set. */
+  readonly held: HoldReport | undefined;
   readonly lastCycle: LastCycle | undefined;
 }
 
@@ -46,6 +49,7 @@ export function replicaStatus(mirror: ReplicaMirror, clock: Clock): ReplicaStatu
   const files = stateFiles(mirror.stateDirectory);
   const position = readPosition(files.position);
   const head = readTrustState(files.trusted).trusted?.head;
+  const hold = readHold(files.hold);
   return {
     mirror: mirror.name,
     tree: mirror.tree,
@@ -62,6 +66,7 @@ export function replicaStatus(mirror: ReplicaMirror, clock: Clock): ReplicaStatu
             isExpired: clock.now() >= head.expiresAt,
           },
     isCurrent: head !== undefined && isNewest(position, head),
+    held: hold && reportHold(hold, { head, position }),
     lastCycle: readLastCycle(mirror.stateDirectory),
   };
 }

@@ -28,6 +28,8 @@ export interface UpdateOrder {
   readonly dryRun?: boolean | undefined;
   /** Delete as many objects as it takes, this once. */
   readonly forcePurge?: boolean | undefined;
+  /** Called when all is staged and durable, and the tree still as it was. */
+  readonly beforeCommit?: () => void;
 }
 
 /** Obeys `order`; the guards are asked before anything is changed. */
@@ -35,6 +37,7 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
   const { opened, rules, meter, files, options } = operation;
   const { tree } = opened;
   const { config, runtime, signal } = options;
+  const { beforeCommit } = order;
   const { tables, place } = operation.openSets(order.head, order.lineage.chain);
   const isRead = order.checksum === true && order.choice.kind !== "fresh";
   const differing = isRead
@@ -52,7 +55,7 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
   const history = await buildOrClear(operation, replay);
   const journal = planJournal(replay, history, target(operation, order, made));
   await meter.run("commit", undefined, () =>
-    commitStage(tree, journal, files, { ...operation.commitRules, rootTime }),
+    commitStage(tree, journal, files, { ...operation.commitRules, rootTime, beforeCommit }),
   );
   const mended = history === undefined ? 0 : history.plan.counts.written;
   const done = report(operation, order, { made, mended, after: journal.position });

@@ -20,9 +20,9 @@ describe("the command line", () => {
       exitCode: 2,
       message: /^dupmirror: --listen: expected HOST:PORT, got "nowhere"$/,
     });
-    expectRefusal(await dupmirror(["replica", "rollback"]), {
+    expectRefusal(await dupmirror(["replica", "rollback", "--to"]), {
       exitCode: 2,
-      message: /^dupmirror: replica rollback comes with a later release; /,
+      message: /^dupmirror: option '--to <set>' argument missing$/,
     });
   });
 

@@ -1,6 +1,8 @@
 import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { dupmirrorWorks } from "../support/cli.js";
 import { lastingFolder, removeFolder, temporaryFolder } from "../support/temporary.js";
 import { compareTrees } from "../support/tree-compare.js";
 import {
@@ -20,6 +22,10 @@ import {
   openCorpus,
   STATES,
 } from "./support/corpus.js";
+
+const SetList = z.looseObject({
+  sets: z.array(z.looseObject({ set: z.string(), time: z.string() })),
+});
 
 /**
  * What duplicity does not preserve of these trees (duplicity-format 9), as root; everything else is there. Not listed:
@@ -91,6 +97,23 @@ describeWithDuplicity.each<CorpusName>(["plain", "gzip"])(
         expect(existsSync(path.join(replica.tree, ".dupmirror"))).toBe(false);
       }
       expect(strategies).toEqual(["fresh", "follow", "follow", "follow", "rebase"]);
+    });
+
+    test("a replica that goes back to a set equals its restore, in either chain", async () => {
+      const replica = freshReplica(5);
+      await sync(replica);
+      const words = ["replica", "rollback", "--json", "-c", replica.configFile];
+      const { stdout } = await dupmirrorWorks(words);
+      const { sets } = SetList.parse(JSON.parse(stdout));
+      expect(sets).toHaveLength(STATES.length);
+      for (const state of [4, 1, 3, 2]) {
+        const { set = "", time = "" } = sets[state - 1] ?? {};
+        await dupmirrorWorks([...words, "--to", state === 3 ? time : set]);
+        expect(compareTrees(corpus.restored(state), replica.tree), `state ${state}`).toEqual([]);
+      }
+      expect((await sync(replica)).positionAfter?.set).toBe(sets[1]?.set);
+      await dupmirrorWorks([...words, "--to", "newest"]);
+      expect(compareTrees(corpus.restored(5), replica.tree)).toEqual([]);
     });
 
     test("a replica that missed two sets replays them in one go", async () => {

@@ -38,6 +38,7 @@ vi.mock("../../src/disk/files.js", async (original) => {
   const { cuttable } = await import("./support/crashing.js");
   return cuttable(await original<object>(), ["writeNewFile"]);
 });
+vi.mock("../../src/programs/flock.js", () => ({ tryLock: () => Promise.resolve(true) }));
 vi.mock("../../src/programs/sync.js", async () => {
   const { cuttable } = await import("./support/crashing.js");
   return cuttable({ syncFileSystem: () => Promise.resolve() }, ["syncFileSystem"]);
@@ -212,6 +213,48 @@ describe.each(SCENARIOS)("a cycle to $name, cut off before any step", (scenario)
   });
 });
 
+describe.each(["dies", "fails"] as const)("going back, when it %s before any step", (kind) => {
+  test("reaches the set or leaves the tree, and is held as soon as it is not as it was", async () => {
+    const work = fastTemporaryFolder();
+    const publication = await publishHistory(`${work}/publication`, [FIRST, SECOND, THIRD]);
+    const names = publication.sets.map(formatSetName);
+    const [target = "", start = "", later = ""] = names;
+    const treeAt = (name: string | undefined) =>
+      publication.trees[names.indexOf(name ?? "")] ?? FIRST;
+    let outcome: Outcome = "cut";
+    let heldCount = 0;
+    for (let number = 0; outcome !== "whole"; number++) {
+      publication.showHead(1);
+      const replica = new TestReplica(`${work}/${number}`, [publication]);
+      await replica.sync();
+      outcome = await runCut(replica, number, kind, () => replica.rollBack(target));
+      const { hold, journal } = stateFiles(replica.state);
+      const isHeld = existsSync(hold);
+      const hasBegun = existsSync(journal) || replica.position === target;
+      publication.showHead(2);
+      const { strategy } = await replica.sync();
+      const at = replica.position;
+      const expected = hasBegun ? target : isHeld ? start : later;
+      const faults = replica.faults(treeAt(at));
+      expect({ number, isHeld, strategy, at, faults }).toEqual({
+        number,
+        isHeld: isHeld || hasBegun,
+        strategy: isHeld ? "none" : "follow",
+        at: expected,
+        faults: [],
+      });
+      heldCount += isHeld ? 1 : 0;
+      await replica.rollBack(target);
+      expect(replica.faults(FIRST)).toEqual([]);
+      await replica.sync();
+      expect(replica.position).toBe(target);
+      await replica.rollBack("newest");
+      expect(replica.faults(THIRD)).toEqual([]);
+    }
+    expect(heldCount).toBeGreaterThan(8);
+  });
+});
+
 const FIRST_SEED = new Random().seed;
 const SEEDS = Array.from({ length: 20 }, (_, at) => FIRST_SEED + at);
 
@@ -249,11 +292,16 @@ async function prepare(
 /** `undone`: cut off before a commit; `cut`: at any other time. */
 type Outcome = "whole" | "undone" | "cut";
 
-async function runCut(replica: TestReplica, number: number, kind: CutKind): Promise<Outcome> {
+async function runCut(
+  replica: TestReplica,
+  number: number,
+  kind: CutKind,
+  work: () => Promise<unknown> = () => replica.sync(),
+): Promise<Outcome> {
   const before = replica.position;
   cutter.arm(number, kind);
   try {
-    await replica.sync();
+    await work();
     return "whole";
   } catch (error) {
     if (!(error instanceof Crash)) throw error;

@@ -6,6 +6,7 @@ import { loadReplicaConfig, type ReplicaMirror } from "../../../src/config/repli
 import { runCycle } from "../../../src/replica/cycle.js";
 import { readPosition } from "../../../src/replica/position.js";
 import type { SyncReport } from "../../../src/replica/report.js";
+import { rollBack } from "../../../src/replica/rollback.js";
 import type { SliceGate } from "../../../src/replica/slice-gate.js";
 import { stateFiles } from "../../../src/replica/state-files.js";
 import { runVerify } from "../../../src/replica/verify.js";
@@ -100,20 +101,18 @@ export class TestReplica {
   }
 
   async sync({ config, ...options }: CycleChanges = {}): Promise<SyncReport> {
-    return await runCycle({
-      config: { ...this.config, ...config },
-      runtime: this.runtime,
-      signal: new AbortController().signal,
-      ...options,
-    });
+    return await runCycle({ ...this.#cycleOptions(config), ...options });
+  }
+
+  /** As `replica rollback --to` does. */
+  async rollBack(to: string, { config, ...options }: CycleChanges = {}): Promise<SyncReport> {
+    return await rollBack({ ...this.#cycleOptions(config), ...options, to });
   }
 
   /** In the test's own thread. */
   async verify({ config, ...options }: VerifyChanges = {}): Promise<VerifyReport> {
     return await runVerify({
-      config: { ...this.config, ...config },
-      runtime: this.runtime,
-      signal: new AbortController().signal,
+      ...this.#cycleOptions(config),
       repair: false,
       isIdle: false,
       ...options,
@@ -140,5 +139,11 @@ export class TestReplica {
     if (!existsSync(file)) return undefined;
     const set = /"set":"([^"]+)"/.exec(readFileSync(file, "utf8"));
     return set?.[1];
+  }
+
+  #cycleOptions(config: Partial<ReplicaMirror> | undefined) {
+    const { runtime } = this;
+    const { signal } = new AbortController();
+    return { config: { ...this.config, ...config }, runtime, signal };
   }
 }

@@ -51,6 +51,7 @@ export interface RawSet {
   readonly entries: readonly ContentsEntry[];
   /** Unwrapped. */
   readonly volumes: readonly Uint8Array[];
+  readonly isWithheld?: true;
 }
 
 interface Chain {
@@ -89,10 +90,11 @@ export class TestPublication {
     await this.addRaw({ set: this.nextFull(), ...(await describe(archived, false)) }, tree);
   }
 
-  async addIncrement(tree: Model): Promise<void> {
+  async addIncrement(tree: Model, changes: Pick<RawSet, "isWithheld"> = {}): Promise<void> {
     const { last } = this.#newest();
     const archived = archiveSet(last.tree, tree, this.#options.archive);
-    await this.addRaw({ set: this.nextIncrement(), ...(await describe(archived, true)) }, tree);
+    const described = await describe(archived, true);
+    await this.addRaw({ set: this.nextIncrement(), ...described, ...changes }, tree);
   }
 
   nextFull(): SetId {
@@ -161,7 +163,8 @@ export class TestPublication {
     return chain;
   }
 
-  async #writeSet(chain: Chain, { set, entries, volumes }: RawSet): Promise<LedgerLine> {
+  async #writeSet(chain: Chain, raw: RawSet): Promise<LedgerLine> {
+    const { set, entries, volumes, isWithheld } = raw;
     const { shape = { k: 2, n: 3 }, pageEntries } = this.#options;
     const files: CodedFile[] = [];
     for (const [at, tar] of volumes.entries()) {
@@ -185,6 +188,7 @@ export class TestPublication {
       volumes: await this.#table(tablePath("volumes", this.session, set), filePages),
       records: await this.#table(undefined, records),
       contents: await this.#table(tablePath("contents", this.session, set), contents),
+      ...(isWithheld === undefined ? {} : { isWithheld }),
     };
   }
 
