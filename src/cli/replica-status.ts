@@ -22,6 +22,7 @@ export async function showReplicaStatus(
 
 function formatStatus(status: ReplicaStatus): string {
   const { mirror, tree, position, entryCount, head, isCurrent, held, lastCycle } = status;
+  const { lastVerify, verify } = status;
   const behind = held === undefined ? "behind" : "held";
   const objects = entryCount === undefined ? "" : `, ${entryCount} objects`;
   const lines = [
@@ -31,6 +32,8 @@ function formatStatus(status: ReplicaStatus): string {
     ...(held === undefined ? [] : [`  ${formatHold(held)}`]),
     `  head: ${head === undefined ? "none seen yet" : formatHead(head)}`,
     `  last cycle: ${lastCycle === undefined ? "none by a daemon" : formatCycle(lastCycle)}`,
+    `  last verify: ${lastVerify === undefined ? "none" : formatVerify(lastVerify)}`,
+    ...(verify === undefined ? [] : [`  verify: ${formatProgress(verify)}`]),
   ];
   return lines.join("\n");
 }
@@ -43,4 +46,18 @@ function formatHead(head: NonNullable<ReplicaStatus["head"]>): string {
 function formatCycle({ at, outcome }: NonNullable<ReplicaStatus["lastCycle"]>): string {
   const what = outcome.kind === "done" ? outcome.strategy : `${outcome.code}: ${outcome.reason}`;
   return `${new Date(at).toISOString()} ${outcome.kind}, ${what}`;
+}
+
+function formatVerify({ at, outcome }: NonNullable<ReplicaStatus["lastVerify"]>): string {
+  const time = new Date(at).toISOString();
+  if (outcome.kind === "failed") return `${time} failed, ${outcome.code}: ${outcome.reason}`;
+  const { set, entries, damaged, isRight } = outcome;
+  const mended = isRight ? "mended" : "NOT MENDED";
+  const found = damaged === 0 ? "all right" : `${damaged} damaged, ${mended}`;
+  return `${time} at ${set}, ${entries} objects, ${found}`;
+}
+
+function formatProgress(verify: NonNullable<ReplicaStatus["verify"]>): string {
+  const { startedAt, entries, damaged } = verify;
+  return `begun ${startedAt}, ${entries} objects so far, ${damaged} damaged`;
 }

@@ -29,6 +29,8 @@ export const MASTER_DEFAULTS = {
 export const REPLICA_DEFAULTS = {
   poll: { everyMs: MINUTE_MS, jitter: 0.2 },
   delete: { maxPercent: 5, maxFiles: 50_000 },
+  /** Nobody looks after a mirror for a year: what is wrong is mended, under the guard for deletes. */
+  verify: { repair: true },
   limits: {
     connectMs: 10 * SECOND_MS,
     idleMs: 30 * SECOND_MS,

@@ -5,6 +5,7 @@ import { checkMirrors, checkName, isInside, type Report, reportRepeated } from "
 import { defaultOwners, REPLICA_DEFAULTS } from "./defaults.js";
 import {
   duration,
+  flag,
   hostPath,
   integer,
   list,
@@ -44,7 +45,8 @@ export interface ReplicaMirror {
     readonly maxFiles: number;
     readonly protect: readonly string[];
   };
-  readonly verify: { readonly schedule?: string };
+  /** When the daemon compares the tree with its set, and whether it mends what it finds. */
+  readonly verify: { readonly schedule?: string; readonly repair: boolean };
   /** Patterns of the files that are put in place after all others. */
   readonly publishLast: readonly string[];
   readonly owners: "numeric" | "names" | "none";
@@ -110,7 +112,10 @@ function mirrorFields(folder: string) {
       maxFiles: integer(0, Number.MAX_SAFE_INTEGER).default(defaults.delete.maxFiles),
       protect: patterns().default([]),
     }).prefault({}),
-    verify: section({ schedule: schedule().exactOptional() }).prefault({}),
+    verify: section({
+      schedule: schedule().exactOptional(),
+      repair: flag().default(defaults.verify.repair),
+    }).prefault({}),
     publishLast: patterns().default([...defaults.publishLast]),
     owners: oneOf("numeric", "names", "none").exactOptional(),
     limits: limitFields(),

@@ -8,6 +8,7 @@ import type { LogFields, Runtime } from "../runtime.js";
 import { runCycle } from "./cycle.js";
 import type { HoldReport } from "./hold.js";
 import type { SyncReport } from "./report.js";
+import { ScheduledVerify } from "./scheduled-verify.js";
 import { type LastCycle, writeLastCycle } from "./status.js";
 
 export interface RunOptions {
@@ -30,25 +31,25 @@ class Follower {
   #last: LastCycle | undefined;
   #toldHold: string | undefined;
   #wake = new AbortController();
+  readonly #verify: ScheduledVerify;
 
   constructor(mirror: ReplicaMirror, options: RunOptions) {
+    const { runtime, signal } = options;
     this.#mirror = mirror;
     this.#options = options;
+    this.#verify = new ScheduledVerify({ mirror, runtime, signal, isIdle: true });
   }
 
   /** @throws MirrorError LOCKED while another process works on this mirror */
   async run(): Promise<void> {
-    const { signal, runtime } = this.#options;
-    if (this.#mirror.verify.schedule !== undefined) {
-      const reason =
-        "verify.schedule is kept for a later release: nothing is verified on a schedule yet";
-      runtime.log.warn("verify.unsupported", { mirror: this.#mirror.name, reason });
-    }
+    const { signal } = this.#options;
     const lock = await lockState(this.#mirror.stateDirectory, { signal });
     try {
       await this.#listen();
+      this.#verify.start();
       await this.#follow();
     } finally {
+      await this.#verify.end();
       lock.release();
     }
   }
@@ -65,7 +66,8 @@ class Follower {
   async #cycle(waitMs: number): Promise<void> {
     const { runtime, signal } = this.#options;
     const { name } = this.#mirror;
-    const wait = { forMs: Math.min(waitMs, LONG_POLL_MAX_MS), wake: this.#wake.signal };
+    const waitMaxMs = this.#verify.isDue ? 0 : LONG_POLL_MAX_MS;
+    const wait = { forMs: Math.min(waitMs, waitMaxMs), wake: this.#wake.signal };
     try {
       const report = await runCycle({ config: this.#mirror, runtime, signal, wait });
       if (report.strategy !== "none") runtime.log.info("cycle.done", describe(report));
@@ -79,13 +81,14 @@ class Follower {
     }
   }
 
-  /** Until the next poll is due; the time that a source held back its answer counts. */
+  /** Until the next poll is due, which the time that a source held back its answer counts for; or to verify. */
   async #pause(spentMs: number): Promise<void> {
     const { everyMs, jitter } = this.#mirror.poll;
     const { random } = this.#options.runtime;
     const dueMs = everyMs * (1 + jitter * (2 * random() - 1)) - spentMs;
     const signal = AbortSignal.any([this.#options.signal, this.#wake.signal]);
-    await sleep(Math.max(dueMs, 0), undefined, { signal }).catch(() => undefined);
+    const verifiedMs = await this.#verifyFor(dueMs, signal);
+    await sleep(Math.max(dueMs - verifiedMs, 0), undefined, { signal }).catch(() => undefined);
     this.#wake = new AbortController();
   }
 
@@ -97,6 +100,16 @@ class Follower {
       this.#options.runtime.log.warn("tree.held", { mirror: this.#mirror.name, ...held, advice });
     }
     this.#toldHold = told;
+  }
+
+  /** A slice of a verification that is due. Returns the time that it took; of one that goes on, all there is. */
+  async #verifyFor(dueMs: number, signal: AbortSignal): Promise<number> {
+    if (!this.#verify.isDue) return 0;
+    const { clock } = this.#options.runtime;
+    const startMs = clock.monotonicMs();
+    const sliceMs = Math.min(Math.max(dueMs, SLICE_MIN_MS), SLICE_MAX_MS);
+    const goesOn = await this.#verify.slice(sliceMs, signal);
+    return goesOn ? dueMs : clock.monotonicMs() - startMs;
   }
 
   #remember(outcome: LastCycle["outcome"]): void {
@@ -121,6 +134,10 @@ class Follower {
 function answer(act: () => unknown): () => Promise<unknown> {
   return () => Promise.resolve().then(act);
 }
+
+/** Following waits for a verification no longer than this, but for the mending of what was found. */
+const SLICE_MAX_MS = 30_000;
+const SLICE_MIN_MS = 1000;
 
 /** Proxies and servers close what is silent for longer. */
 const LONG_POLL_MAX_MS = 55_000;

@@ -9,10 +9,12 @@ import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import type { Clock } from "../runtime.js";
 import { type HoldReport, readHold, reportHold } from "./hold.js";
+import { type LastVerify, readLastVerify } from "./last-verify.js";
 import { isNewest, readPosition } from "./position.js";
 import { type PositionReport, reportPosition } from "./report.js";
-import { stateFiles } from "./state-files.js";
+import { type StateFiles, stateFiles } from "./state-files.js";
 import { readTrustState } from "./trusted-head.js";
+import { readProgress } from "./verify-state.js";
 
 /** The end of the last cycle. */
 export interface LastCycle {
@@ -42,6 +44,11 @@ export interface ReplicaStatus {
   /** While the tree is kept at an older set. */
   readonly held: HoldReport | undefined;
   readonly lastCycle: LastCycle | undefined;
+  readonly lastVerify: LastVerify | undefined;
+  /** Of a verification that is under way, or was cut off. */
+  readonly verify:
+    | { readonly startedAt: string; readonly entries: number; readonly damaged: number }
+    | undefined;
 }
 
 /** Reads only; takes no lock. @throws MirrorError DISK_FAILED when a file of the state is damaged */
@@ -68,7 +75,16 @@ export function replicaStatus(mirror: ReplicaMirror, clock: Clock): ReplicaStatu
     isCurrent: head !== undefined && isNewest(position, head),
     held: hold && reportHold(hold, { head, position }),
     lastCycle: readLastCycle(mirror.stateDirectory),
+    lastVerify: readLastVerify(files),
+    verify: verifyUnderWay(files),
   };
+}
+
+function verifyUnderWay(files: StateFiles): ReplicaStatus["verify"] {
+  const progress = readProgress(files);
+  if (progress === undefined) return undefined;
+  const { startedAt, entries, damaged } = progress;
+  return { startedAt: new Date(startedAt).toISOString(), entries, damaged };
 }
 
 export function writeLastCycle(stateDirectory: string, last: LastCycle): void {

@@ -3,10 +3,10 @@
  * the findings that are shown; in `verify-findings.jsonl` all findings, as repair needs them.
  */
 import { z } from "zod";
+import { parseJson } from "../bytes/json.js";
 import { type TreePath, toTreePath } from "../bytes/tree-path.js";
 import { removeFile, replaceFile, syncFile, truncateFile, writeAt } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
-import { MirrorError } from "../errors.js";
 import { FINDING_KINDS, type Finding, type FindingKind } from "./compare.js";
 import type { StateFiles } from "./state-files.js";
 
@@ -161,15 +161,11 @@ const progressShape = z.strictObject({
   findingsBytes: z.int(),
 });
 
-function readProgress(files: StateFiles): VerifyProgress | undefined {
-  const bytes = readFileIfPresent(files.verify);
+/** Undefined, too, where what is stored is no progress: then a verification begins anew. */
+export function readProgress({ verify }: StateFiles): VerifyProgress | undefined {
+  const bytes = readFileIfPresent(verify);
   if (bytes === undefined) return undefined;
-  try {
-    return progressShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    const message = `${files.verify}: not the progress of a verification; remove it to begin a new one`;
-    throw new MirrorError("DISK_FAILED", message, { cause });
-  }
+  return progressShape.safeParse(parseJson(new TextDecoder().decode(bytes))).data;
 }
 
 function encode(text: string): Uint8Array {

@@ -11,6 +11,7 @@ import type { Finding } from "./compare.js";
 import { type ComparePort, openComparePort } from "./compare-port.js";
 import { batchesOf, compareBatches } from "./compare-tree.js";
 import type { Compared } from "./comparer.js";
+import { doneVerify, writeLastVerify } from "./last-verify.js";
 import {
   type Lineage,
   type Operation,
@@ -146,9 +147,12 @@ class Verification {
       const order = { head, lineage, choice: { kind: "repair", paths }, differing } as const;
       repaired = (await updateTree(this.#operation, { ...order, forcePurge })).files;
     }
-    forgetVerify(this.#operation.files);
+    const { files } = this.#operation;
     const { progress, isResumed } = state;
-    return verifyReport(this.#operation, { position, progress, isResumed, repaired });
+    const report = verifyReport(this.#operation, { position, progress, isResumed, repaired });
+    writeLastVerify(files, doneVerify(this.#options.runtime.clock.now(), report));
+    forgetVerify(files);
+    return report;
   }
 
   /** The set that the tree is at now, and what is published of it. */

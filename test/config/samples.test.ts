@@ -68,7 +68,7 @@ describe("samples", () => {
         exclude: [],
         poll: { everyMs: 60_000, jitter: 0.2 },
         delete: { maxPercent: 5, maxFiles: 50_000, protect: [] },
-        verify: { schedule: "0 3 * * 0" },
+        verify: { schedule: "0 3 * * 0", repair: true },
         publishLast: [
           "**/dists/**",
           "Packages.[gxbl]z*",

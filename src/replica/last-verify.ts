@@ -1,0 +1,43 @@
+/** How the last verification ended, as the state directory keeps it. */
+import { z } from "zod";
+import { parseJson } from "../bytes/json.js";
+import { replaceFile } from "../disk/durable.js";
+import { readFileIfPresent } from "../disk/files.js";
+import type { StateFiles } from "./state-files.js";
+import { isTreeRight, type VerifyReport } from "./verify-report.js";
+
+const lastVerifyShape = z.strictObject({
+  /** Milliseconds since the epoch. */
+  at: z.number(),
+  outcome: z.union([
+    z.strictObject({
+      kind: z.literal("done"),
+      set: z.string(),
+      entries: z.int(),
+      /** Paths that were not as the set has them. */
+      damaged: z.int(),
+      /** Whether all of the tree is right now. */
+      isRight: z.boolean(),
+    }),
+    z.strictObject({ kind: z.literal("failed"), code: z.string(), reason: z.string() }),
+  ]),
+});
+
+export type LastVerify = z.infer<typeof lastVerifyShape>;
+
+export function doneVerify(at: number, report: VerifyReport): LastVerify {
+  const { set, checked, damaged } = report;
+  const isRight = isTreeRight(report);
+  return { at, outcome: { kind: "done", set, entries: checked.entries, damaged, isRight } };
+}
+
+export function writeLastVerify({ lastVerify }: StateFiles, last: LastVerify): void {
+  replaceFile(lastVerify, new TextEncoder().encode(JSON.stringify(last)));
+}
+
+/** Undefined, too, where what is stored is no record: the next verification stores another. */
+export function readLastVerify({ lastVerify }: StateFiles): LastVerify | undefined {
+  const bytes = readFileIfPresent(lastVerify);
+  if (bytes === undefined) return undefined;
+  return lastVerifyShape.safeParse(parseJson(new TextDecoder().decode(bytes))).data;
+}
