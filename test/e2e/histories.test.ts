@@ -7,7 +7,12 @@ import path from "node:path";
 import { execa } from "execa";
 import { describe, expect, test, vi } from "vitest";
 import { type Bench, KEYS, makeBench } from "../master/support/master-bench.js";
-import { backUpWords, FIRST_SET_TIME, NO_DUPLICITY } from "../master/support/repositories.js";
+import {
+  backUpWords,
+  DUPLICITY,
+  FIRST_SET_TIME,
+  NO_DUPLICITY,
+} from "../master/support/repositories.js";
 import { syncInProcess } from "../support/in-process.js";
 import { Random, sample } from "../support/random.js";
 import { fastLastingFolder, removeFolder } from "../support/temporary.js";
@@ -147,5 +152,5 @@ function headOf(folder: string): string {
 }
 
 async function duplicity(words: readonly string[]): Promise<void> {
-  await execa("duplicity", words, { env: { LC_ALL: "C.UTF-8" }, stdin: "ignore" });
+  await execa(DUPLICITY, words, { env: { LC_ALL: "C.UTF-8" }, stdin: "ignore" });
 }

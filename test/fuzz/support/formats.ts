@@ -263,14 +263,14 @@ function inPieces<Event>(bytes: Uint8Array, open: () => PieceReader<Event>): Eve
 function outcomeOf<Event>(
   pieces: readonly Uint8Array[],
   reader: PieceReader<Event>,
-): { readonly events: Event[]; readonly failure?: unknown } {
+): { readonly events: Event[]; readonly failure?: Error } {
   const events: Event[] = [];
   try {
     for (const piece of pieces) events.push(...reader.push(piece));
     reader.finish();
     return { events };
-  } catch (failure) {
-    return { events, failure };
+  } catch (error) {
+    return { events, failure: error instanceof Error ? error : new Error(String(error)) };
   }
 }
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { execaSync } from "execa";
 import { liveOneStep, makeTree } from "../../support/trees.js";
 
-const DUPLICITY = "duplicity";
+export const DUPLICITY = "duplicity";
 
 /** Why tests with duplicity cannot run here; undefined when they can. */
 export const NO_DUPLICITY = findDuplicity();
