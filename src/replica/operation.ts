@@ -170,10 +170,10 @@ export class Operation {
     return { chain, lines: lineageOf(lines, set) };
   }
 
-  /** The lineage of the last set of a chain. @throws MirrorError as `readLineage` */
+  /** The lineage of the last set of a chain that a tree can be brought to. @throws MirrorError as `readLineage` */
   async readEnd(head: Head, chain: number): Promise<Lineage> {
     const lines = await this.readChain(head, chain);
-    const last = lines.at(-1);
+    const last = lines.findLast(({ isWithheld }) => isWithheld !== true);
     return { chain, lines: last === undefined ? [] : lineageOf(lines, last.set) };
   }
 

@@ -87,6 +87,17 @@ describe("a cycle chooses", () => {
     expect(replica.faults(SECOND)).toEqual([]);
   });
 
+  test("rebase without a step to a withheld set that ends the old chain", async () => {
+    const { publication, replica } = await published([FIRST]);
+    await replica.sync();
+    await publication.addIncrement(SECOND);
+    await publication.addIncrement(changed(SECOND, { b: undefined }), { isWithheld: true });
+    await publication.addFull(SECOND);
+    const files = { written: 0, patched: 1, special: 1, deleted: 0 };
+    expect(await replica.sync()).toMatchObject({ strategy: "rebase", files });
+    expect(replica.faults(SECOND)).toEqual([]);
+  });
+
   test("rebase for a new session of the master, keeping what is equal", async () => {
     const { publication, replica } = await published([FIRST]);
     await replica.sync();
