@@ -25,7 +25,8 @@ function show(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a section";
-  const text = typeof value === "string" ? quoted(value) : String(value);
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = typeof value === "string" ? quoted(value) : typeof value;
   return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
 }
 
