@@ -55,7 +55,7 @@ describe.skipIf(NO_FILE_SYSTEMS !== undefined)(`a full disk ${NO_FILE_SYSTEMS ??
       const exits: (number | undefined)[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         replica.reset();
-        const leave = random.next() < 0.5 ? 0 : random.below(what === "bytes" ? 2 ** 21 : 100);
+        const leave = random.next() < 0.5 ? 0 : random.below(what === "bytes" ? 2 ** 19 : 50);
         const exit = await runOnce(async (command) => {
           if (await replica.reach(command, randomMoment(random))) space.fill(what, leave);
         });

@@ -8,10 +8,10 @@ import { filesOf, type Phase, randomMoment, UpdatingReplica } from "./support/up
 
 const IS_SLOW = process.env["SLOW"] !== undefined;
 
-/** A thousand in all; a round of a large update takes three times as long. */
-function killsOf({ isLarge }: Update): number {
-  if (!IS_SLOW) return isLarge ? 2 : 3;
-  return isLarge ? 100 : 180;
+/** A thousand in all. */
+function killsOf({ usesThreads }: Update): number {
+  if (!IS_SLOW) return usesThreads ? 2 : 3;
+  return usesThreads ? 100 : 160;
 }
 
 describe("a replica killed with SIGKILL at random moments", () => {

@@ -20,20 +20,23 @@ export const UPDATES = [
   "a rebase to a new chain",
   "a narrower filter",
   "an adoption of a tree made by others",
+  "a repair of a damaged tree",
   "a fresh tree of many files",
 ] as const;
 
 export interface Update {
   readonly name: (typeof UPDATES)[number];
   readonly publication: TestPublication;
-  /** What the tree holds before, and whether a replica put it there. */
+  /** Of `dupmirror replica`. */
+  readonly command: readonly string[];
+  /** What the tree holds before, and whether a replica synced there first. */
   readonly start: { readonly tree: Model; readonly isSynced: boolean } | undefined;
   /** What is published, and the part of it that the replica shall hold then. */
   readonly before: Settings;
   readonly after: Settings;
   readonly target: Model;
-  /** More objects than a cycle builds in its own thread. */
-  readonly isLarge: boolean;
+  /** It works in threads of its own, which only the built command has; a round takes longer. */
+  readonly usesThreads: boolean;
 }
 
 /** What a cycle finds: the number of the newest head, and what the replica's configuration says. */
@@ -91,7 +94,7 @@ async function publishUpdates(place: string, random: Random): Promise<readonly U
   const at = (head: number, more = {}): Settings => ({ head, more });
   const synced = (tree: Model) => ({ tree, isSynced: true });
   const common = { publication, before: at(newest), after: at(newest), target: last };
-  const small = { ...common, isLarge: false };
+  const small = { ...common, usesThreads: false, command: ["sync"] };
   return [
     { ...small, name: "a follow of one set", start: synced(beforeLast), before: at(newest - 1) },
     { ...small, name: "a follow of many sets", start: synced(first), before: at(0) },
@@ -116,13 +119,21 @@ async function publishUpdates(place: string, random: Random): Promise<readonly U
       start: { tree: beforeLast, isSynced: false },
     },
     {
+      ...small,
+      name: "a repair of a damaged tree",
+      command: ["verify", "--repair"],
+      usesThreads: true,
+      start: synced(damaged(last)),
+    },
+    {
       name: "a fresh tree of many files",
+      command: ["sync"],
       publication: large,
       start: undefined,
       before: at(0),
       after: at(0),
       target: many,
-      isLarge: true,
+      usesThreads: true,
     },
   ];
 }
@@ -150,6 +161,25 @@ function narrowed(tree: Model): Model {
   const isGone = (name: string) =>
     /^(pool\/folder-1|dists)(\/|$)/.test(name) || name.split("/").some((part) => /-3$/.test(part));
   return new Map([...tree].filter(([name]) => !isGone(name)));
+}
+
+/** Other bytes in every tenth file and in a large one, under the same times; the rest as `verify` can find it. */
+function damaged(tree: Model): Model {
+  const changes: Record<string, ModelObject | undefined> = {
+    extra: folder(FIRST_TIME),
+    "extra/file": file("of nobody", FIRST_TIME),
+    "dists/InRelease": folder(FIRST_TIME, 0o700),
+    "large/touched": undefined,
+    "leaves/9": folder(FIRST_TIME + 1),
+  };
+  const files = [...tree].filter(([name]) => name.startsWith("pool/") || name === "large/patched");
+  for (const [at, [name, object]] of files.entries()) {
+    if (object.type !== "file" || (at % 10 !== 0 && name !== "large/patched")) continue;
+    const content = Buffer.from(object.content);
+    content.fill(0, content.length >> 1, (content.length >> 1) + 1);
+    changes[name] = { ...object, content };
+  }
+  return changed(tree, changes);
 }
 
 /** A tree and what becomes of it, step by step. */

@@ -13,11 +13,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
 import { differences, type Model, writeModel } from "../../replica/support/model.js";
 import { KEYS, MIRROR } from "../../replica/support/publication.js";
-import { type RunningCommand, startDupmirror } from "../../support/cli.js";
+import { dupmirrorWorks, type RunningCommand, startDupmirror } from "../../support/cli.js";
 import { syncInProcess } from "../../support/in-process.js";
 import type { Random } from "../../support/random.js";
 import { removeFolder } from "../../support/temporary.js";
-import { fileUrl, makeReplica, pointReplica, type Replica, sync } from "../../support/workspace.js";
+import { fileUrl, makeReplica, pointReplica, type Replica } from "../../support/workspace.js";
 import type { Update } from "./updates.js";
 
 /** As seen from outside: what a cycle works at. */
@@ -101,13 +101,12 @@ export class UpdatingReplica {
 
   /** Starts a run. */
   run(): RunningCommand {
-    return startDupmirror(["replica", "sync", "-c", this.replica.configFile]);
+    return startDupmirror(this.#words());
   }
 
   /** The run that comes after one that was cut off. */
   async runAgain(): Promise<void> {
-    // The thread of a large build is there in the built command only.
-    if (this.update.isLarge) await sync(this.replica);
+    if (this.update.usesThreads) await dupmirrorWorks(this.#words());
     else expect(await syncInProcess(this.replica)).toEqual({ kind: "synced" });
   }
 
@@ -139,9 +138,12 @@ export class UpdatingReplica {
 
   /** How what is on disk breaks the promises, whenever that is. */
   faultsNow(): string[] {
-    if (this.isAtTarget()) return differences(this.update.target, this.tree).map(before("new"));
-    if (this.#position() !== this.#startPosition) return ["the position is neither old nor new"];
-    return this.hasJournal() ? [] : this.#faultsAtStart();
+    const [isNew, isOld] = [this.isAtTarget(), this.#position() === this.#startPosition];
+    if (!isNew && !isOld) return ["the position is neither old nor new"];
+    if (isOld && this.hasJournal()) return [];
+    const faults = isNew ? differences(this.update.target, this.tree).map(before("new")) : [];
+    // A repair goes on to the position where it began.
+    return isOld && (faults.length > 0 || !isNew) ? this.#faultsAtStart() : faults;
   }
 
   /** How tree and state differ from those of a replica at rest that has made the update. */
@@ -161,6 +163,10 @@ export class UpdatingReplica {
     return [path.join(this.tree, ".dupmirror"), path.join(this.replica.stateDirectory, "spill")]
       .filter((left) => existsSync(left))
       .map((left) => `${left} is left`);
+  }
+
+  #words(): readonly string[] {
+    return ["replica", ...this.update.command, "-c", this.replica.configFile];
   }
 
   #faultsAtStart(): string[] {
