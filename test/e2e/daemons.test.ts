@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type CliResult, type RunningCommand, startDupmirror } from "../support/cli.js";
@@ -9,7 +10,7 @@ import { generationOf, makeMaster, makeReplica } from "../support/workspace.js";
 import { describeWithDuplicity } from "./support/corpus.js";
 
 describeWithDuplicity("the daemons", () => {
-  test("start, follow a change of the tree, and stop when asked", async () => {
+  test("start, follow a change of the tree, mend the replica's, and stop when asked", async () => {
     const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     makeTree(tree, { files: 60 });
@@ -19,7 +20,7 @@ describeWithDuplicity("the daemons", () => {
     const replica = makeReplica(path.join(folder, "replica"), {
       sources: [`http://${listen}/pub`],
       keyFile: master.keyFile,
-      more: { poll: { every: "1s", jitter: "10%" } },
+      more: { poll: { every: "1s", jitter: "10%" }, verify: { schedule: "* * * * * *" } },
     });
     const publisher = startDaemon(["master", "run", "-c", master.configFile]);
     await vi.waitFor(() => expect(generationOf(master.publication)).toBeGreaterThan(0), PATIENCE);
@@ -28,6 +29,11 @@ describeWithDuplicity("the daemons", () => {
 
     writeTimed(tree, "part-0/appeared", "while they ran", 1_600_009_000);
     await vi.waitFor(() => expect(compareTrees(tree, replica.tree)).toEqual([]), PATIENCE);
+
+    writeFileSync(path.join(replica.tree, "part-0/appeared"), "while nobody looked");
+    rmSync(path.join(replica.tree, "part-1"), { recursive: true });
+    await vi.waitFor(() => expect(compareTrees(tree, replica.tree)).toEqual([]), PATIENCE);
+    expect(follower.log()).toMatch(/verify.mended/);
 
     expect(await stop(follower)).toMatchObject({ exitCode: STOPPED });
     expect(await stop(publisher)).toMatchObject({ exitCode: STOPPED });
