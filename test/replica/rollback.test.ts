@@ -81,6 +81,15 @@ describe("going back", () => {
     expect(replica.faults(SECOND)).toEqual([]);
   });
 
+  test("trusts size and time unless it is told to read the files", async () => {
+    const { replica, names } = await published();
+    writeModel(replica.tree, new Map([["a/kept", file("kepT", 11)]]));
+    await replica.rollBack(names[1] ?? "");
+    expect(replica.faults(SECOND)).toHaveLength(1);
+    await replica.rollBack(names[1] ?? "", { checksum: true });
+    expect(replica.faults(SECOND)).toEqual([]);
+  });
+
   test("makes a tree where none is yet", async () => {
     const { publication, names } = await published();
     const replica = new TestReplica(fastTemporaryFolder(), [publication]);
@@ -162,6 +171,15 @@ describe("a tree that is held", () => {
     expect(await replica.sync()).toMatchObject({ held });
     expect(await replica.rollBack("newest")).toMatchObject({ strategy: "rebase" });
     expect(replica.faults(TREES[4] ?? FIRST)).toEqual([]);
+  });
+
+  test("is verified and mended where it is", async () => {
+    const { replica, names } = await published();
+    await replica.rollBack(names[0] ?? "");
+    writeModel(replica.tree, new Map([["a/kept", file("kepT", 11)]]));
+    await replica.verify({ repair: true });
+    expect(replica.faults(FIRST)).toEqual([]);
+    expect(await replica.sync()).toMatchObject({ held: { set: names[0], isReached: true } });
   });
 
   test("is not let go by a record that cannot be read", async () => {
