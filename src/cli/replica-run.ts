@@ -15,7 +15,7 @@ export async function replicaRun(
   const mirrors = readReplicaMirrors(options);
   const notifier = createNotifier({ environment, log: runtime.log, signal });
   signal.addEventListener("abort", () => notifier.stopping(), { once: true });
-  notifier.ready();
-  await runReplica({ mirrors, runtime, stop, signal });
+  const ready = (): void => notifier.ready();
+  await runReplica({ mirrors, runtime, ready, stop, signal });
   return DONE;
 }

@@ -14,6 +14,8 @@ import { type LastCycle, writeLastCycle } from "./status.js";
 export interface RunOptions {
   readonly mirrors: readonly ReplicaMirror[];
   readonly runtime: Runtime;
+  /** Called once every mirror is ours and begins to be followed. */
+  readonly ready: () => void;
   /** Asked for by `stop` over the control socket. */
   readonly stop: () => void;
   readonly signal: AbortSignal;
@@ -21,7 +23,12 @@ export interface RunOptions {
 
 /** Resolves when `signal` aborts and every cycle has come to an orderly end. */
 export async function runReplica(options: RunOptions): Promise<void> {
-  await Promise.all(options.mirrors.map((mirror) => new Follower(mirror, options).run()));
+  let idle = options.mirrors.length;
+  const begun = (): void => {
+    idle--;
+    if (idle === 0) options.ready();
+  };
+  await Promise.all(options.mirrors.map((mirror) => new Follower(mirror, options).run(begun)));
 }
 
 /** Follows one mirror: a cycle, a pause, a cycle. A cycle that fails is told and tried again. */
@@ -41,12 +48,13 @@ class Follower {
   }
 
   /** @throws MirrorError LOCKED while another process works on this mirror */
-  async run(): Promise<void> {
+  async run(begun: () => void): Promise<void> {
     const { signal } = this.#options;
     const lock = await lockState(this.#mirror.stateDirectory, { signal });
     try {
       await this.#listen();
       this.#verify.start();
+      begun();
       await this.#follow();
     } finally {
       await this.#verify.end();
