@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 import { measureFirstMirror } from "./first-mirror.mjs";
+import { measureSignatures } from "./signature.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +19,8 @@ const { values } = parseArgs({
 
 const PLACES = { memory: "/dev/shm", disk: tmpdir() };
 
-let kept = true;
+const inMemory = existsSync(PLACES.memory) ? PLACES.memory : PLACES.disk;
+let kept = await measureSignatures(inMemory);
 for (const [place, parent] of Object.entries(PLACES)) {
   if ((values.place ?? place) !== place || !existsSync(parent)) continue;
   const files = Number.parseInt(values.files, 10);

@@ -44,6 +44,17 @@ function signatureOf(bytes: Uint8Array, blockLength: number, feed: number): Uint
   return builder.finish();
 }
 
+/** Byte by byte. */
+function weakSum(bytes: Uint8Array): string {
+  let sum1 = 0;
+  let sum2 = 0;
+  for (const byte of bytes) {
+    sum1 = (sum1 + byte + 31) & 0xffff;
+    sum2 = (sum2 + sum1) & 0xffff;
+  }
+  return hex(Uint8Array.of(sum2 >> 8, sum2 & 0xff, sum1 >> 8, sum1 & 0xff));
+}
+
 describe("SignatureBuilder", () => {
   it.each(VECTORS)(
     "makes duplicity's signature of %s, however it is fed",
@@ -56,6 +67,20 @@ describe("SignatureBuilder", () => {
 
   it("starts with librsync's weak sum", () => {
     expect(hex(signatureOf(ascii("abc"), 512, 3).subarray(12, 16))).toBe("03040183");
+  });
+
+  it("has the weak sum of librsync's definition, of any bytes", () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 3000 }),
+        fc.integer({ min: 1, max: 9 }),
+        (some, times) => {
+          const bytes = Buffer.concat(Array.from({ length: times }, () => some));
+          const built = signatureOf(bytes, 100_000, Number.MAX_SAFE_INTEGER).subarray(12, 16);
+          expect(hex(built)).toBe(bytes.length === 0 ? "" : weakSum(bytes));
+        },
+      ),
+    );
   });
 
   it("does not depend on how a file is cut", () => {
