@@ -11,7 +11,7 @@ import { ContentDigester } from "../manifest/signature-digest.js";
 import type { HeldVersions } from "./held-versions.js";
 import { NEW_FILE, STAGE } from "./staging.js";
 
-/** Results up to this size are held in memory and written with one call. */
+/** Results up to this size are held in memory and written with one call; larger ones in pieces of it. */
 const MEMORY_MAX_BYTES = 1024 * 1024;
 const COPY_BYTES = 1024 * 1024;
 
@@ -27,8 +27,9 @@ export class StagedFile {
   readonly #path: TreePath;
   readonly #expected: ExpectedFile;
   readonly #digester: ContentDigester | undefined;
-  /** The result, when it is small. */
-  readonly #held: Uint8Array | undefined;
+  /** The result, when it is small; of a large one what is not written yet. */
+  readonly #held: Uint8Array;
+  #heldBytes = 0;
   #sizeBytes = 0;
   #fd: number | undefined;
 
@@ -37,7 +38,7 @@ export class StagedFile {
     this.#tree = tree;
     this.#path = path;
     this.#expected = expected;
-    if (sizeBytes <= MEMORY_MAX_BYTES) this.#held = Buffer.allocUnsafe(sizeBytes);
+    this.#held = Buffer.allocUnsafe(Math.min(sizeBytes, MEMORY_MAX_BYTES));
     if (signature !== undefined) this.#digester = new ContentDigester(signature.blockLength);
   }
 
@@ -46,15 +47,15 @@ export class StagedFile {
    * @throws MirrorError BASE_MISMATCH as soon as there are more than expected: a delta can make any number of them
    */
   write(bytes: Uint8Array): void {
-    const start = this.#sizeBytes;
     this.#sizeBytes += bytes.length;
     if (this.#sizeBytes > this.#expected.sizeBytes) this.#refuse("more");
     this.#digester?.update(bytes);
-    if (this.#held !== undefined) {
-      this.#held.set(bytes, start);
+    if (this.#heldBytes + bytes.length > this.#held.length) this.#flush();
+    if (bytes.length > this.#held.length) {
+      writeFully(this.#open(), bytes);
     } else {
-      this.#fd ??= this.#tree.createFile(NEW_FILE);
-      writeFully(this.#fd, bytes);
+      this.#held.set(bytes, this.#heldBytes);
+      this.#heldBytes += bytes.length;
     }
   }
 
@@ -67,7 +68,7 @@ export class StagedFile {
   /** As `finish`, for a version that a later set changes: held in memory where there is room. */
   finishVersion(versions: HeldVersions): void {
     this.#check();
-    const isHeld = this.#held !== undefined && versions.keep(this.#path, this.#held);
+    const isHeld = this.#isSmall && versions.keep(this.#path, this.#held);
     if (!isHeld) this.#place({ mode: 0o600 });
   }
 
@@ -80,14 +81,29 @@ export class StagedFile {
   }
 
   #place(attributes: FileAttributes): void {
-    if (this.#held !== undefined) {
+    if (this.#isSmall) {
       this.#tree.writeFile(NEW_FILE, this.#held, attributes);
-    } else if (this.#fd !== undefined) {
-      closeFile(this.#fd);
+    } else {
+      this.#flush();
+      closeFile(this.#open());
       this.#fd = undefined;
       this.#tree.setAttributes(NEW_FILE, attributes);
     }
     this.#tree.rename(NEW_FILE, joinPaths(STAGE, this.#path));
+  }
+
+  get #isSmall(): boolean {
+    return this.#held.length === this.#expected.sizeBytes;
+  }
+
+  #open(): number {
+    this.#fd ??= this.#tree.createFile(NEW_FILE);
+    return this.#fd;
+  }
+
+  #flush(): void {
+    writeFully(this.#open(), this.#held.subarray(0, this.#heldBytes));
+    this.#heldBytes = 0;
   }
 
   #check(): void {
