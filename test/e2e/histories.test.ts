@@ -24,7 +24,7 @@ import { LEAST_OBJECTS, LivingTree } from "./support/living-tree.js";
 // Nothing in memory gains from a sync, which is a process of its own for each of thousands of cycles.
 vi.mock("../../src/programs/sync.js", () => ({ syncFileSystem: () => Promise.resolve() }));
 
-const HISTORIES = process.env["SLOW"] === undefined ? 2 : 200;
+const HISTORIES = process.env["SLOW"] === undefined ? 1 : 200;
 const SETS = 13;
 const SET_SECONDS = 3600;
 const FIRST_SEED = new Random().seed;
