@@ -46,6 +46,7 @@ export const TAG = {
   snapshot: 6,
   diff: 7,
   prefix: 8,
+  rewrite: 9,
 } as const;
 
 export const TAG_MASK = 0x0f;

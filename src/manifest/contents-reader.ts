@@ -70,6 +70,8 @@ export class ContentsPageReader {
         return this.#nextFile("diff", path, tag);
       case TAG.prefix:
         return this.#nextFile("prefix", path, tag);
+      case TAG.rewrite:
+        return this.#nextFile("rewrite", path, tag);
       default: {
         const attributes = this.#nextAttributes(tag);
         return { kind: "object", path, attributes, object: this.#nextObject(tag) };
@@ -195,6 +197,7 @@ const FLAGS = [
   SIGNED | WHOLE | FAR,
   SIGNED | WHOLE | FAR,
   SIGNED | FAR,
+  SIGNED | WHOLE | FAR,
 ];
 
 function decodeOwners(reader: BinaryReader, entryCount: number): Owner[] {

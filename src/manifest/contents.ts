@@ -15,10 +15,11 @@ export type ContentsEntry =
 
 /**
  * A regular file. `snapshot`: data is its content. `diff`: data is a librsync delta against the previous content.
+ * `rewrite`: data is a delta that takes nothing from the previous content, so that nobody needs that.
  * `prefix`: the first `sizeBytes` of the previous content (touched, chmod'ed, truncated); no data.
  */
 export interface FileEntry {
-  readonly kind: "snapshot" | "diff" | "prefix";
+  readonly kind: "snapshot" | "diff" | "rewrite" | "prefix";
   readonly path: TreePath;
   readonly attributes: Attributes;
   /** Size of the resulting file. */

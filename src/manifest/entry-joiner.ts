@@ -97,6 +97,7 @@ class DeltaScan {
   readonly #reader = new DeltaReader();
   #sizeBytes = 0;
   #isPrefix = true;
+  #copies = false;
 
   push(bytes: Uint8Array): void {
     for (const command of this.#reader.push(bytes)) {
@@ -104,18 +105,20 @@ class DeltaScan {
         this.#isPrefix = false;
         this.#sizeBytes += command.bytes.length;
       } else {
+        this.#copies = true;
         this.#isPrefix &&= command.position === this.#sizeBytes;
         this.#sizeBytes += command.sizeBytes;
       }
     }
   }
 
-  /** The result's size, and whether it is nothing but the beginning of the base. */
-  finish(path: TreePath): { sizeBytes: number; isPrefix: boolean } {
+  /** The result's size, and what of the base it takes: nothing but its beginning, nothing at all, or something. */
+  finish(path: TreePath): { sizeBytes: number; kind: "prefix" | "rewrite" | "diff" } {
     this.#reader.finish();
     if (this.#sizeBytes > Number.MAX_SAFE_INTEGER)
       refuse(`the delta of ${displayPath(path)} makes more than 2^53 bytes`);
-    return { sizeBytes: this.#sizeBytes, isPrefix: this.#isPrefix };
+    const kind = this.#isPrefix ? "prefix" : this.#copies ? "diff" : "rewrite";
+    return { sizeBytes: this.#sizeBytes, kind };
   }
 }
 
@@ -127,9 +130,9 @@ function settle({ first, runs, delta }: Draft): ContentsEntry {
     const sizeBytes = runs.reduce((sum, run) => sum + run.pieceCount * run.pieceSizeBytes, 0);
     return { kind: "snapshot", path, attributes, sizeBytes, data: runs };
   }
-  const { sizeBytes, isPrefix } = delta.finish(path);
-  if (isPrefix) return { kind: "prefix", path, attributes, sizeBytes, data: [] };
-  return { kind: "diff", path, attributes, sizeBytes, data: runs };
+  const result = delta.finish(path);
+  const data = result.kind === "prefix" ? [] : runs;
+  return { ...result, path, attributes, data };
 }
 
 /** Pieces of one size at one distance make one run; a last piece may be empty and then is none. */

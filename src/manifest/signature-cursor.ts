@@ -123,6 +123,7 @@ function join(entry: ContentsEntry, signed: SignedPath): ContentsEntry {
       break;
     case "snapshot":
     case "diff":
+    case "rewrite":
     case "prefix":
       if (signed.kind === "signature") return { ...entry, signature: signed.signature };
       break;

@@ -142,6 +142,7 @@ export class Builder {
     const signature = isFinal && entry.kind !== "snapshot" ? entry.signature : undefined;
     const output = new StagedFile(tree, entry.path, { sizeBytes: entry.sizeBytes, signature });
     if (entry.kind === "snapshot") return new Target(output, undefined);
+    if (entry.kind === "rewrite") return new Target(output, Base.of(entry.path, NOTHING));
     if ((use & USE_FIRST) !== 0) return new Target(output, Base.open(tree, entry.path));
     const held = this.#versions.take(entry.path);
     const base = held === undefined ? Base.open(tree, staged) : Base.of(entry.path, held);

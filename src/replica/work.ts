@@ -231,7 +231,7 @@ function* runStripes(
 }
 
 function runsOf(entry: ContentsEntry): readonly DataRun[] {
-  return entry.kind === "snapshot" || entry.kind === "diff" ? entry.data : [];
+  return entry.kind === "deleted" || entry.kind === "object" ? [] : entry.data;
 }
 
 /** Of a published file, in order. */

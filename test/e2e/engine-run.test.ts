@@ -70,20 +70,23 @@ describeWithDuplicity("a master that runs duplicity itself", () => {
     const folder = fastTemporaryFolder();
     const tree = path.join(folder, "tree");
     makeTree(tree, { files: 40 });
+    const log = "a line of a log that grows\n".repeat(100);
+    writeTimed(tree, "log", log, 1_600_000_000);
     const master = await makeMaster(folder, { tree });
     await publish(master);
     const replica = makeReplica(path.join(folder, "replica"), master);
     const first = await sync(replica);
+    writeTimed(tree, "log", `${log}and grows`, 1_600_001_000);
     writeTimed(tree, "part-0/folder-0/file-1.c", "rewritten", 1_600_001_000);
     writeTimed(tree, "part-0/folder-0/more", "added", 1_600_001_000);
     rmSync(path.join(tree, "part-0/folder-0/file-2.c"));
     await publish(master);
     const second = await sync(replica);
     expect(first.positionBefore).toBe(undefined);
-    expect(first.files).toMatchObject({ written: 40, patched: 0, deleted: 0 });
+    expect(first.files).toMatchObject({ written: 41, patched: 0, deleted: 0 });
     expect(second.positionBefore).toEqual(first.positionAfter);
     expect(second.positionAfter?.set).toMatch(/^inc\.\w+\.to\.\w+$/);
-    expect(second.files).toMatchObject({ written: 1, patched: 1, deleted: 1 });
+    expect(second.files).toMatchObject({ written: 2, patched: 1, deleted: 1 });
     expect(second.bytes["total"]).toBe(second.sources.reduce((sum, one) => sum + one.bytes, 0));
     expect(second.requests["total"]).toBe(
       second.sources.reduce((sum, one) => sum + one.requests, 0),

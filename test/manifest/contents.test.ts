@@ -53,6 +53,14 @@ const ENTRIES: readonly ContentsEntry[] = [
     signature: { blockLength: 512, digest: digest("pieces").subarray(0, 8) },
   },
   {
+    kind: "rewrite",
+    path: toTreePath("c/rewritten"),
+    attributes: ATTRIBUTES,
+    sizeBytes: 7,
+    data: [single(9, 66_560, 14)],
+    signature: { blockLength: 512, digest: digest("rewritten").subarray(0, 8) },
+  },
+  {
     kind: "prefix",
     path: toTreePath("c/touched"),
     attributes: { ...ATTRIBUTES, mtime: 2 ** 53 - 1 },
@@ -153,7 +161,7 @@ describe("a page of contents is refused", () => {
       "shares something",
     ],
     ["with a path too long", page({ tags: "00", names: "008020" }), "a path of 4096 bytes"],
-    ["with an unknown tag", page({ tags: "09", names: "0001", texts: "61" }), "unknown tag"],
+    ["with an unknown tag", page({ tags: "0a", names: "0001", texts: "61" }), "unknown tag"],
     [
       "with flags on a deletion",
       page({ tags: "10", names: "0001", texts: "61" }),

@@ -126,7 +126,7 @@ describe("describeSet", () => {
         },
         { kind: "deleted", path: "d" },
         {
-          kind: "diff",
+          kind: "rewrite",
           path: "f",
           attributes: file,
           sizeBytes: 12,
@@ -236,7 +236,6 @@ describe("a delta", () => {
   });
 
   it.each([
-    ["a literal", "01 21 00", 1],
     ["the base and a literal", "46 00 0400 02 1421 00", 1026],
     ["a later part of the base", "45 01 05 00", 5],
     ["the base twice", "45 00 05 45 00 05 00", 10],
@@ -248,6 +247,11 @@ describe("a delta", () => {
       sizeBytes,
       data: [run(512, size)],
     });
+  });
+
+  it("that takes nothing from the base is a file of its own", async () => {
+    const entry = { kind: "rewrite", sizeBytes: 1, data: [run(512, delta("01 21 00").length)] };
+    expect(await described("01 21 00")).toMatchObject(entry);
   });
 
   it("is joined before it is read", async () => {
