@@ -7,7 +7,7 @@ const MIB = 1024 * KIB;
 export const STRIPE_SIZE_BYTES = 1 * MIB;
 
 /** The smallest: what it takes beside the file that somebody wants is not worth a request; smaller ones compress badly. */
-export const STRIPE_MIN_BYTES = 256 * KIB;
+export const STRIPE_MIN_BYTES = 128 * KIB;
 
 /** The head is polled by everybody, always: one packet or two. */
 export const HEAD_MAX_BYTES = 4 * KIB;
@@ -28,12 +28,15 @@ export const PAGE_MAX_BYTES = 8 * MIB;
  */
 export const INLINE_TABLE_MAX_BYTES = 32 * KIB;
 
+/** A table of volumes is mostly hashes: the larger one of a full set is read by who needs something of that set. */
+export const INLINE_VOLUMES_MAX_BYTES = 8 * KIB;
+
 /** Entries in a page of contents: a page of a million-file tree stays below PAGE_MAX_BYTES. */
 export const CONTENTS_PAGE_ENTRIES = 4096;
 
 /** The first pages of a set are smaller: of a small tree a part is then not much more than its own entries. */
-export const SMALL_PAGE_ENTRIES = 1024;
-export const SMALL_PAGES = 64;
+export const SMALL_PAGE_ENTRIES = 512;
+export const SMALL_PAGES = 128;
 
 /**
  * Runs of one file's pieces: a volume has one or two, so that a file of 3 TB in volumes of 25 MiB has them. As many fit

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { streamFile } from "../disk/files.js";
 import { gunzip } from "../disk/gunzip.js";
+import { INLINE_TABLE_MAX_BYTES } from "../limits.js";
 import type { ContentsEntry } from "../manifest/contents.js";
 import { type ContentsPage, cutPages } from "../manifest/contents-pages.js";
 import { describeSet } from "../manifest/describe-set.js";
@@ -44,7 +45,10 @@ export async function writeContents(options: {
           ),
         }),
   });
-  const writer = new TableWriter(options.file, { mayBeInline: true, unsynced });
+  const writer = new TableWriter(options.file, {
+    inlineMaxBytes: INLINE_TABLE_MAX_BYTES,
+    unsynced,
+  });
   return await writePages(cutPages(entries, onEntry), writer);
 }
 

@@ -7,7 +7,7 @@ import type { RepositoryFile } from "../duplicity/names.js";
 import type { Shape } from "../erasure/shape.js";
 import { chooseStripeSize } from "../erasure/stripe.js";
 import { isMirrorError, MirrorError } from "../errors.js";
-import { STRIPE_SIZE_BYTES } from "../limits.js";
+import { INLINE_VOLUMES_MAX_BYTES, STRIPE_SIZE_BYTES } from "../limits.js";
 import type { ContentsEntry } from "../manifest/contents.js";
 import type { Stripe } from "../manifest/file-table.js";
 import type { LedgerLine, Table } from "../manifest/ledger.js";
@@ -162,9 +162,9 @@ async function encodeStream(
 ): Promise<EncodedStream> {
   const { shape, encoder, unsynced } = place;
   const packs = place.packs[stream];
-  const mayBeInline = stream === "volumes";
+  const inlineMaxBytes = stream === "volumes" ? INLINE_VOLUMES_MAX_BYTES : 0;
   const file = tableFile(place, stream, set);
-  const table = new FileTableWriter(file, { shape, mayBeInline, unsynced });
+  const table = new FileTableWriter(file, { shape, inlineMaxBytes, unsynced });
   let firstHash: string | undefined;
   let plainBytes = 0;
   let shareBytes = 0;

@@ -2,23 +2,24 @@ import path from "node:path";
 import { makeFolder, truncateFile, writeAt } from "../disk/durable.js";
 import { fileIdentity } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
-import { INLINE_TABLE_MAX_BYTES, PAGE_STORED_MAX_BYTES } from "../limits.js";
+import { PAGE_STORED_MAX_BYTES } from "../limits.js";
 import type { PageReference, Table } from "../manifest/ledger.js";
 import { hashPage, packPage } from "../manifest/table.js";
 import type { UnsyncedFiles } from "./unsynced-files.js";
 
 export interface TableWriterOptions {
-  readonly mayBeInline: boolean;
+  /** Up to which size a table becomes part of the ledger line. */
+  readonly inlineMaxBytes: number;
   readonly unsynced: UnsyncedFiles;
 }
 
 /**
  * Writes a table page by page, so that no more than a page is in memory. A table of one small page becomes part of the
- * ledger line when it `mayBeInline`; any other is a file, written over what an interrupted cycle left there.
+ * ledger line; any other is a file, written over what an interrupted cycle left there.
  */
 export class TableWriter {
   readonly #file: string;
-  readonly #mayBeInline: boolean;
+  readonly #inlineMaxBytes: number;
   readonly #unsynced: UnsyncedFiles;
   readonly #pages: PageReference[] = [];
   #firstPage: Uint8Array | undefined;
@@ -26,7 +27,7 @@ export class TableWriter {
 
   constructor(file: string, options: TableWriterOptions) {
     this.#file = file;
-    this.#mayBeInline = options.mayBeInline;
+    this.#inlineMaxBytes = options.inlineMaxBytes;
     this.#unsynced = options.unsynced;
   }
 
@@ -45,8 +46,8 @@ export class TableWriter {
   /** The table; durable once the unsynced files are. */
   finish(): Table {
     const page = this.#firstPage;
-    const isSmall = page !== undefined && page.length <= INLINE_TABLE_MAX_BYTES;
-    if (isSmall && this.#mayBeInline) return { kind: "inline", bytes: page };
+    const isSmall = page !== undefined && page.length <= this.#inlineMaxBytes;
+    if (isSmall) return { kind: "inline", bytes: page };
     this.#writeFirst();
     return { kind: "paged", pages: this.#pages };
   }

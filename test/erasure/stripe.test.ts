@@ -33,7 +33,9 @@ describe("stripes of a file", () => {
   });
 
   test.each([
-    [0, MIB / 4],
+    [0, MIB / 8],
+    [32 * MIB - 1, MIB / 8],
+    [32 * MIB, MIB / 4],
     [64 * MIB - 1, MIB / 4],
     [64 * MIB, MIB / 2],
     [128 * MIB - 1, MIB / 2],
