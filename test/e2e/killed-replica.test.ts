@@ -24,7 +24,9 @@ describe("a replica killed with SIGKILL at random moments", () => {
     const random = new Random(seed);
     const replica = new UpdatingReplica(fastTemporaryFolder(), update);
     await replica.prepare();
-    const versions = { older: filesOf(update.start?.tree), newer: filesOf(update.target) };
+    const { start, via, target, publication } = update;
+    const stops = [start?.tree, publication.trees[via ?? -1] ?? target, target];
+    const versions = stops.map((tree) => filesOf(tree));
     const killedIn: Phase[] = [];
     let filesRead = 0;
     for (let round = 0; killedIn.length < kills; round++) {

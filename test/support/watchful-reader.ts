@@ -14,19 +14,16 @@ export interface WatchfulReader {
 
 type FileContents = ReadonlyMap<string, Buffer>;
 
-/** Reads files of `tree` all the time: each must be whole, as in `older` or as in `newer`, and never absent if both have it. */
-export function watchTree(
-  tree: string,
-  { older, newer }: { readonly older: FileContents; readonly newer: FileContents },
-): WatchfulReader {
-  const paths = [...new Set([...older.keys(), ...newer.keys()])];
+/** Reads files of `tree` all the time: each must be whole, as in one of `versions`, and never absent if all have it. */
+export function watchTree(tree: string, versions: readonly FileContents[]): WatchfulReader {
+  const paths = [...new Set(versions.flatMap((files) => [...files.keys()]))];
   const random = new Random();
   const faults: string[] = [];
   const stopping = new AbortController();
   let filesRead = 0;
 
   const readOne = async (file: string): Promise<void> => {
-    const allowed = [older.get(file), newer.get(file)];
+    const allowed = versions.map((files) => files.get(file));
     const found = await readIfPresent(path.join(tree, file));
     if (found === undefined) {
       if (!allowed.includes(undefined)) faults.push(`${file} was absent for a moment`);
@@ -34,7 +31,7 @@ export function watchTree(
     }
     filesRead++;
     if (!allowed.some((content) => content?.equals(found))) {
-      faults.push(`${file} was neither old nor new: ${found.length} bytes`);
+      faults.push(`${file} was of no version: ${found.length} bytes`);
     }
   };
   const reading = (async () => {

@@ -138,17 +138,14 @@ export class SmallSpace {
     mkdirSync(this.#ballast);
   }
 
-  /** Takes all room but so much. */
+  /** Takes all room but so much; whoever works here meanwhile may leave less. */
   fill(what: "bytes" | "inodes", leave: number): void {
     const { bavail, bsize, ffree } = statfsSync(this.place);
-    if (what === "inodes") {
-      for (let left = ffree; left > leave; left--) this.#add();
-    } else if (bavail * bsize > leave) {
-      const size = `${bavail * bsize - leave}`;
-      // Whoever works here may have been faster: then there is less left, and it is all taken.
-      const words = ["--length", size, this.#add()];
-      if (execaSync("fallocate", words, { reject: false }).failed) this.#takeRest();
-    }
+    const spare = bavail * bsize - leave;
+    untilFull(() => {
+      if (what === "inodes") for (let left = ffree; left > leave; left--) this.#add();
+      else if (spare > 0) this.#addLarge(spare);
+    });
   }
 
   /** Gives all of it back. */
@@ -157,13 +154,11 @@ export class SmallSpace {
     mkdirSync(this.#ballast);
   }
 
-  #takeRest(): void {
+  #addLarge(sizeBytes: number): void {
     const file = this.#add();
-    try {
-      for (;;) appendFileSync(file, Buffer.alloc(65_536));
-    } catch (error) {
-      if (!String(error).includes("ENOSPC")) throw error;
-    }
+    const words = ["--length", `${sizeBytes}`, file];
+    const { failed } = execaSync("fallocate", words, { reject: false });
+    while (failed) appendFileSync(file, Buffer.alloc(65_536));
   }
 
   #add(): string {
@@ -174,6 +169,14 @@ export class SmallSpace {
 }
 
 const MIB = 2 ** 20;
+
+function untilFull(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (!String(error).includes("ENOSPC")) throw error;
+  }
+}
 
 function findReason(): string | undefined {
   if (process.getuid?.() !== 0) return "skipped: only root can mount";

@@ -35,6 +35,8 @@ export interface Update {
   readonly before: Settings;
   readonly after: Settings;
   readonly target: Model;
+  /** The number of a set that the cycle brings the tree to on its way. */
+  readonly via?: number;
   /** It works in threads of its own, which only the built command has; a round takes longer. */
   readonly usesThreads: boolean;
 }
@@ -105,6 +107,7 @@ async function publishUpdates(place: string, random: Random): Promise<readonly U
       before: at(newest - 1),
       after: at(newest + 1),
       target: rebased,
+      via: newest,
     },
     {
       ...small,

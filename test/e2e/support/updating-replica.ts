@@ -11,6 +11,7 @@ import {
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
+import { formatSetName } from "../../../src/duplicity/names.js";
 import { differences, type Model, writeModel } from "../../replica/support/model.js";
 import { KEYS, MIRROR } from "../../replica/support/publication.js";
 import { dupmirrorWorks, type RunningCommand, startDupmirror } from "../../support/cli.js";
@@ -40,7 +41,7 @@ export function randomMoment(random: Random): Moment {
 export class UpdatingReplica {
   readonly update: Update;
   readonly replica: Replica;
-  /** How long each phase lasts when nothing cuts it off. */
+  /** How long it is from the beginning of each phase to its last end, when nothing cuts it off. */
   readonly #phaseMs = new Map<Phase, number>();
   /** The files of the state directory before the update. */
   #startState: ReadonlyMap<string, Buffer> = new Map();
@@ -138,12 +139,12 @@ export class UpdatingReplica {
 
   /** How what is on disk breaks the promises, whenever that is. */
   faultsNow(): string[] {
-    const [isNew, isOld] = [this.isAtTarget(), this.#position() === this.#startPosition];
-    if (!isNew && !isOld) return ["the position is neither old nor new"];
-    if (isOld && this.hasJournal()) return [];
-    const faults = isNew ? differences(this.update.target, this.tree).map(before("new")) : [];
-    // A repair goes on to the position where it began.
-    return isOld && (faults.length > 0 || !isNew) ? this.#faultsAtStart() : faults;
+    const held = this.#heldTrees();
+    if (held.length === 0) return ["the position is no set that the update may stop at"];
+    const isNew = held.includes(this.update.target);
+    if (this.hasJournal() && !(isNew && held.length === 1)) return [];
+    const faults = held.map((tree) => this.#differences(tree));
+    return faults.some(({ length }) => length === 0) ? [] : faults.flat();
   }
 
   /** How tree and state differ from those of a replica at rest that has made the update. */
@@ -169,27 +170,39 @@ export class UpdatingReplica {
     return ["replica", ...this.update.command, "-c", this.replica.configFile];
   }
 
-  #faultsAtStart(): string[] {
-    const { start } = this.update;
-    const expected = start?.tree ?? new Map([["", EMPTY_ROOT]]);
-    // Our working folder in it has changed the time of the root, until the next run.
+  /** What the tree may hold by its position; two trees when a repair leads to where it began. */
+  #heldTrees(): Model[] {
+    const { start, target, via, publication } = this.update;
+    const [position, held] = [this.#position(), [] as Model[]];
+    if (position === this.#startPosition) held.push(start?.tree ?? EMPTY);
+    if (position === this.#targetPosition) held.push(target);
+    const [set, tree] = [publication.sets[via ?? -1], publication.trees[via ?? -1]];
+    if (set === undefined || tree === undefined || held.length > 0) return held;
+    return position?.includes(`"${formatSetName(set)}"`) === true ? [tree] : [];
+  }
+
+  #differences(tree: Model): string[] {
+    // Until the next run, our working folder in it may have changed the time of the root.
     const isRootTime = (fault: string) => fault.startsWith(".: mtime");
-    return differences(expected, this.tree)
-      .filter((fault) => !isRootTime(fault))
-      .map(before("old"));
+    const isDone = tree === this.update.target;
+    return differences(tree, this.tree).filter((fault) => isDone || !isRootTime(fault));
   }
 
   async #measure(): Promise<void> {
     const command = this.run();
     const end = watchEnd(command);
-    let last = { phase: this.phase(), at: performance.now() };
+    let last = this.phase();
+    const begins = new Map([[last, performance.now()]]);
     while (!end.hasCome) {
       await pause(1);
-      const phase = this.phase();
-      if (phase === last.phase) continue;
-      const now = performance.now();
-      if (!this.#phaseMs.has(last.phase)) this.#phaseMs.set(last.phase, now - last.at);
-      last = { phase, at: now };
+      const [phase, now] = [this.phase(), performance.now()];
+      if (phase === last) continue;
+      if (!begins.has(phase)) begins.set(phase, now);
+      // A cycle may build and commit twice.
+      if (last !== "plan" || !this.#phaseMs.has(last)) {
+        this.#phaseMs.set(last, now - (begins.get(last) ?? now));
+      }
+      last = phase;
     }
     expect(await command.ended, this.update.name).toMatchObject({ exitCode: 0 });
     expect([...this.#phaseMs.keys()], this.update.name).toEqual(PHASES);
@@ -228,9 +241,8 @@ export function filesOf(tree: Model | undefined): Map<string, Buffer> {
   return files;
 }
 
-const EMPTY_ROOT = { type: "directory", mode: 0o755, mtime: 0 } as const;
-
-const before = (which: string) => (fault: string) => `${which} position, but ${fault}`;
+/** A tree before the first sync. */
+const EMPTY: Model = new Map([["", { type: "directory", mode: 0o755, mtime: 0 }]]);
 
 function watchEnd(command: RunningCommand): { readonly hasCome: boolean } {
   const end = { hasCome: false };
