@@ -146,10 +146,13 @@ async function watched(
   return { faults: [...faults], firstStep, stepCount };
 }
 
+/** The last step may not be there: the root's time is put back only if a second has passed. */
 async function cutOff(replica: TestReplica, number: number): Promise<void> {
   cutter.arm(number, "dies");
   try {
-    await expect(replica.sync()).rejects.toBeInstanceOf(Crash);
+    await replica.sync();
+  } catch (error) {
+    if (!(error instanceof Crash)) throw error;
   } finally {
     cutter.disarm();
   }
