@@ -28,6 +28,20 @@ it("gives every entry in index order, the root first", () => {
   expect(found).toEqual([...found].sort(compareTreePaths));
 });
 
+it("begins after any path, whether that is there or not", () => {
+  const { tree } = openTree();
+  const names = ["a", "a-", "a.b", "b", "\xff"];
+  for (const one of names) {
+    for (const other of names) tree.ensureDirectory(toTreePath(`${one}/${other}/c`));
+  }
+  const all = [...scanTree(tree)].map(({ path: one }) => one);
+
+  for (const after of [...all, toTreePath("a/a/b"), toTreePath("a/a/c/d"), toTreePath("0")]) {
+    const found = [...scanTree(tree, { after })].map(({ path: one }) => one);
+    expect(found).toEqual(all.filter((one) => compareTreePaths(one, after) > 0));
+  }
+});
+
 it("does not follow symlinks, and tells what each entry is", () => {
   const { tree, folder } = openTree();
   fs.symlinkSync("/", path.join(folder, "link"));
