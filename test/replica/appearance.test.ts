@@ -30,7 +30,7 @@ interface Layout {
 const VERSIONS = [1, 2, 3];
 
 /** A reader looks before every step; only every so often one is also the last, and another run goes on. */
-const STEPS_BETWEEN_CUTS = process.env["SLOW"] === undefined ? 4 : 1;
+const STEPS_BETWEEN_CUTS = process.env["SLOW"] === undefined ? 9 : 1;
 
 const LAYOUTS: readonly Layout[] = [
   {
