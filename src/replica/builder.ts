@@ -46,9 +46,12 @@ export class Builder {
     this.#newOwner = { uid: stage?.uid ?? -1, gid: stage?.gid ?? -1 };
   }
 
-  /** To be done after the pages before it. */
+  /** To be done after the pages before it; what needs no bytes, and waits for nothing, at once. */
   addPage(page: WorkPage): void {
-    for (const item of workItems(page)) this.#queue.push(item);
+    for (const item of workItems(page)) {
+      this.#queue.push(item);
+      if (item.isComplete) this.#completeFirst();
+    }
   }
 
   /** Takes from `chunk` what the items at the front of the queue want of it. */
@@ -74,6 +77,13 @@ export class Builder {
   close(): void {
     this.#target?.abandon();
     this.#target = undefined;
+  }
+
+  /** A tree of a million empty files would otherwise wait here as a whole. */
+  #completeFirst(): void {
+    for (let item = this.#front(); item?.isComplete === true; item = this.#front()) {
+      this.#complete(item);
+    }
   }
 
   #front(): WorkItem | undefined {
