@@ -1,9 +1,9 @@
-import { parseDocument } from "yaml";
 import { MirrorError } from "../errors.js";
+import { parseYaml } from "./load.js";
 
 /** Whether `text` is meant as a master's or a replica's config, by the keys that only one of them has. */
 export function configKind(text: string, file: string): "master" | "replica" {
-  const document = parseDocument(text, { prettyErrors: false });
+  const document = parseYaml(text, file);
   const has = (key: string): boolean => document.hasIn(["mirrors", 0, key]);
   if (["publication", "signing", "repository", "hosts"].some(has)) return "master";
   if (["sources", "trust"].some(has)) return "replica";

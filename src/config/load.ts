@@ -8,18 +8,18 @@ import { MirrorError } from "../errors.js";
 /** @throws MirrorError CONFIG_INVALID, one problem a line. */
 export function loadConfig<T>(schema: z.ZodType<T>, text: string, file: string): T {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseYaml(text, file, lines);
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  refuse(
-    document.errors.map((error) => `${place(error.pos[0])}: ${shown(firstLine(error.message))}`),
-  );
+  const errors = document.errors.slice(0, PROBLEMS_MAX);
+  refuse(errors.map((error) => `${place(error.pos[0])}: ${shown(firstLine(error.message))}`));
   const result = schema.safeParse(toValue(document, file));
   if (result.success) return result.data;
   const problems = result.error.issues
     .flatMap(toProblems)
+    .slice(0, PROBLEMS_MAX)
     .map((problem) => ({ ...problem, offset: findOffset(document, problem) }))
     .sort((a, b) => a.offset - b.offset);
   refuse(
@@ -29,6 +29,41 @@ export function loadConfig<T>(schema: z.ZodType<T>, text: string, file: string):
     }),
   );
   throw new MirrorError("CONFIG_INVALID", `${file}: refused`);
+}
+
+/** Reads YAML of a human's size and depth: more would take the parser's time, or its whole stack. */
+export function parseYaml(text: string, file: string, lineCounter = new LineCounter()): Document {
+  const problem = findExcess(text);
+  if (problem !== undefined) throw new MirrorError("CONFIG_INVALID", `${file}:${problem}`);
+  return parseDocument(text, { lineCounter, prettyErrors: false });
+}
+
+function findExcess(text: string): string | undefined {
+  if (text.length > CONFIG_MAX_LENGTH) {
+    return `1:1: ${text.length} characters, ${CONFIG_MAX_LENGTH} at most`;
+  }
+  const indented = text.split("\n").findIndex((line) => TOO_DEEP.test(line));
+  if (indented >= 0) return `${indented + 1}:1: nested too deep`;
+  return openBrackets(text) > BRACKETS_MAX ? "1:1: nested too deep" : undefined;
+}
+
+const CONFIG_MAX_LENGTH = 1024 * 1024;
+const BRACKETS_MAX = 100;
+/** Every level takes a column, or a sign and one. */
+const TOO_DEEP = /^[ \t?:-]{200}/;
+
+/** Problems that are told at once. */
+const PROBLEMS_MAX = 20;
+
+/** The most that are open at a time; those in texts count, as they are few. */
+function openBrackets(text: string): number {
+  let open = 0;
+  let most = 0;
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    open = bracket === "[" || bracket === "{" ? open + 1 : Math.max(0, open - 1);
+    most = Math.max(most, open);
+  }
+  return most;
 }
 
 function toValue(document: Document, file: string): unknown {

@@ -20,13 +20,18 @@ export async function* gunzip(
     await feeding;
   } catch (error) {
     options.signal.throwIfAborted();
-    if (systemCode(error)?.startsWith("Z_") !== true) throw error;
+    if (!isBroken(systemCode(error))) throw error;
     const message = "a gzip stream is broken or cut short";
     throw new MirrorError("FORMAT_INVALID", message, { cause: error });
   } finally {
     // A source that hangs is not waited for.
     if (!options.signal.aborted) await fed;
   }
+}
+
+/** What zlib calls by its own names, or a stream that goes on after its end. */
+function isBroken(code: string | undefined): boolean {
+  return code?.startsWith("Z_") === true || code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
 const CHUNK_BYTES = 256 * 1024;

@@ -3,6 +3,7 @@
  * pattern with a slash (other than at its end) is anchored at the root of the tree; one without names
  * something at any depth. What matches carries all below it. Patterns are UTF-8, paths are bytes.
  */
+import { shown } from "../bytes/quoted.js";
 import { type TreePath, toTreePath } from "../bytes/tree-path.js";
 import { MirrorError } from "../errors.js";
 
@@ -91,7 +92,9 @@ function classSource(token: string): string {
   try {
     new RegExp(source);
   } catch (cause) {
-    throw new MirrorError("CONFIG_INVALID", `pattern with ${token}: no class of bytes`, { cause });
+    throw new MirrorError("CONFIG_INVALID", `pattern with ${shown(token)}: no class of bytes`, {
+      cause,
+    });
   }
   return `(?!/)${source}`;
 }

@@ -118,6 +118,25 @@ describe("loadReplicaConfig", () => {
     );
   });
 
+  it.each([
+    ["open brackets", "[".repeat(20_000), /^f:1:1: nested too deep$/],
+    ["brackets", "[".repeat(2000) + "]".repeat(2000), /^f:1:1: nested too deep$/],
+    ["dashes", `a:\n${"- ".repeat(20_000)}x`, /^f:2:1: nested too deep$/],
+    [
+      "indentation",
+      Array.from({ length: 300 }, (_, at) => `${" ".repeat(at)}a:`).join("\n"),
+      /^f:201:1: /,
+    ],
+    ["texts", `a: ${"x".repeat(2 ** 20)}`, /^f:1:1: 1048579 characters, 1048576 at most$/],
+    [
+      "unknown keys",
+      Array.from({ length: 5000 }, (_, at) => `k${at}: 1`).join("\n"),
+      /^(?:f:\d+:1: .*(?:\n|$)){20}$/,
+    ],
+  ])("refuses more %s than a human writes, without reading on", (_, text, message) => {
+    expect(() => loadReplicaConfig(text, "f")).toThrow(message);
+  });
+
   it("shortens what it got", () => {
     expect(() => mirror(`sources: [${"x".repeat(500)}]`)).toThrow(/got "x{76}\.\.\.$/);
   });

@@ -46,6 +46,11 @@ describe("gunzip", () => {
     }
   });
 
+  it("refuses a stream that goes on after its end", async () => {
+    const longer = Buffer.concat([PACKED, Buffer.alloc(100_000, 1)]);
+    await expect(unpack(pieces(longer, 64))).rejects.toMatchObject({ code: "FORMAT_INVALID" });
+  });
+
   it("hands on what its source throws", async () => {
     const failure = new Error("source");
     async function* failing(): AsyncGenerator<Uint8Array> {
