@@ -3,14 +3,14 @@
  * pattern with a slash (other than at its end) is anchored at the root of the tree; one without names
  * something at any depth. What matches carries all below it. Patterns are UTF-8, paths are bytes.
  */
-import { shown } from "../bytes/quoted.js";
+import { quoted } from "../bytes/quoted.js";
 import { type TreePath, toTreePath } from "../bytes/tree-path.js";
 import { MirrorError } from "../errors.js";
 
 /** Says whether a path, or a directory above it, matches one of `patterns`. */
 export function pathMatcher(patterns: readonly string[]): (path: TreePath) => boolean {
   if (patterns.length === 0) return () => false;
-  const regex = new RegExp(`(?:${patterns.map(wholeSource).join("|")})(?:/|$)`, "s");
+  const regex = compile(`(?:${patterns.map(wholeSource).join("|")})(?:/|$)`);
   return (path) => path !== "" && regex.test(path);
 }
 
@@ -33,7 +33,7 @@ export function pathFilter(
   const isExcluded = pathMatcher(exclude);
   if (include.length === 0) return (path) => !isExcluded(path);
   const isIncluded = pathMatcher(include);
-  const leads = new RegExp(`^(?:${include.map(leadSource).join("|")})$`, "s");
+  const leads = compile(`^(?:${include.map(leadSource).join("|")})$`);
   return (path, isDirectory) =>
     path === "" || (!isExcluded(path) && (isIncluded(path) || (isDirectory && leads.test(path))));
 }
@@ -80,6 +80,9 @@ function leadSource(pattern: string): string {
 }
 
 function parsePattern(pattern: string): { segments: string[]; isAnchored: boolean } {
+  if (pattern.includes("\0")) {
+    throw new MirrorError("CONFIG_INVALID", `pattern ${quoted(pattern)}: no path has a NUL`);
+  }
   const bytes = Buffer.from(pattern, "utf8").toString("latin1");
   const trimmed = bytes.replace(/\/+$/, "");
   const segments = trimmed.split("/").filter((segment) => segment !== "");
@@ -92,7 +95,7 @@ function classSource(token: string): string {
   try {
     new RegExp(source);
   } catch (cause) {
-    throw new MirrorError("CONFIG_INVALID", `pattern with ${shown(token)}: no class of bytes`, {
+    throw new MirrorError("CONFIG_INVALID", `pattern with ${quoted(token)}: no class of bytes`, {
       cause,
     });
   }
@@ -101,10 +104,38 @@ function classSource(token: string): string {
 
 function segmentSource(segment: string): string {
   if (segment === "**") return "(?:.*)";
-  return segment.replace(/\*+|\?|\[[^\]/]+\]|[\\^$.()|{}+[\]]/g, (token) => {
-    if (token.startsWith("*")) return "[^/]*";
-    if (token === "?") return "[^/]";
-    if (token.length > 1) return classSource(token);
-    return `\\${token}`;
-  });
+  const parts: string[] = [""];
+  for (const [token] of segment.matchAll(/\*+|\[[^\]/]+\]|./gs)) {
+    if (token.startsWith("*")) parts.push("");
+    else parts.push(`${parts.pop() ?? ""}${tokenSource(token)}`);
+  }
+  const [first = "", ...rest] = parts;
+  const last = rest.pop();
+  if (last === undefined) return first;
+  return `${first}${rest.map(nextSource).join("")}[^/]*${last}`;
+}
+
+/**
+ * The next place where what stands between two stars matches, and no other: a later one never does better, and a name that
+ * is made for it would have every combination of places tried.
+ */
+function nextSource(part: string): string {
+  return `(?=([^/]*?${part}))${GROUP}`;
+}
+
+/** Stands for what the group before it has matched, until the groups of all patterns are numbered. */
+const GROUP = "\0";
+
+function compile(source: string): RegExp {
+  let groups = 0;
+  return new RegExp(
+    source.replaceAll(GROUP, () => `(?:\\${++groups})`),
+    "s",
+  );
+}
+
+function tokenSource(token: string): string {
+  if (token === "?") return "[^/]";
+  if (token.length > 1) return classSource(token);
+  return /[\\^$.()|{}+[\]]/.test(token) ? `\\${token}` : token;
 }

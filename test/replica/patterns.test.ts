@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { toTreePath } from "../../src/bytes/tree-path.js";
 import { pathFilter, pathMatcher, patternRank } from "../../src/replica/patterns.js";
+import { Random } from "../support/random.js";
 
 describe("a pattern", () => {
   test.each([
@@ -115,4 +116,32 @@ describe("a part of the tree", () => {
   ])("include %j, exclude %j: file %j %j", (include, exclude, path, isCarried) => {
     expect(pathFilter(include, exclude)(toTreePath(path), false)).toBe(isCarried);
   });
+});
+
+test.each([
+  ["*-*-*-*.deb", "-"],
+  ["a*a*a*a*a*b", "a"],
+  ["[ab]*[ab]*?[ab]*?x", "a"],
+])("%s is decided in a moment for a name that is made for it", (pattern, unit) => {
+  const name = toTreePath(unit.repeat(255));
+  const startedAt = performance.now();
+  expect(pathMatcher([pattern, "z*z*z"])(name)).toBe(false);
+  // Trying every combination of places took minutes.
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+const { seed } = new Random();
+
+test(`stars between texts match as a search for every combination does (SEED=${seed})`, () => {
+  const random = new Random(seed);
+  const word = (letters: string, most: number) =>
+    Array.from({ length: random.below(most + 1) }, () => random.pick(letters.split(""))).join("");
+  for (let count = 0; count < 3000; count++) {
+    const pattern = word("ab*?", 7);
+    const name = word("ab", 8);
+    if (pattern === "" || pattern === "**" || name === "") continue;
+    const expected = new RegExp(`^${pattern.replaceAll("?", ".").replaceAll(/\*+/g, ".*")}$`);
+    const found = pathMatcher([pattern])(toTreePath(name));
+    expect({ pattern, name, found }).toEqual({ pattern, name, found: expected.test(name) });
+  }
 });
