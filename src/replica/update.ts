@@ -6,6 +6,7 @@ import { findDiffering } from "./compare-tree.js";
 import { estimateFetch } from "./estimate.js";
 import { checkGuards } from "./guards.js";
 import { type MadePlan, makePlan, type PlanOptions, type UpdateChoice } from "./make-plan.js";
+import type { OpenedSets } from "./open-sets.js";
 import type { Lineage, Operation } from "./operation.js";
 import type { Position, TreeIdentity } from "./position.js";
 import { checkProtected } from "./protected.js";
@@ -24,6 +25,8 @@ export interface UpdateOrder {
   readonly differing?: ReadonlySet<TreePath> | undefined;
   /** Find those first, by reading every file. */
   readonly checksum?: boolean | undefined;
+  /** The chain's, when they are open already. */
+  readonly sets?: OpenedSets | undefined;
   /** Plan and report, but change nothing in the tree. */
   readonly dryRun?: boolean | undefined;
   /** Delete as many objects as it takes, this once. */
@@ -38,7 +41,7 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
   const { tree } = opened;
   const { config, runtime, signal } = options;
   const { beforeCommit } = order;
-  const { tables, place } = operation.openSets(order.head, order.lineage.chain);
+  const { tables, place } = order.sets ?? operation.openSets(order.head, order.lineage.chain);
   const isRead = order.checksum === true && order.choice.kind !== "fresh";
   const differing = isRead
     ? await findDiffering(operation, order.lineage, tables)

@@ -12,6 +12,7 @@ import { type ComparePort, openComparePort } from "./compare-port.js";
 import { batchesOf, compareBatches } from "./compare-tree.js";
 import type { Compared } from "./comparer.js";
 import { doneVerify, writeLastVerify } from "./last-verify.js";
+import type { OpenedSets } from "./open-sets.js";
 import {
   type Lineage,
   type Operation,
@@ -22,7 +23,6 @@ import {
 import { findPosition, type Position, readPosition, samePosition } from "./position.js";
 import type { FileCounts } from "./report.js";
 import { SliceGate } from "./slice-gate.js";
-import type { TableStore } from "./table-store.js";
 import { updateTree } from "./update.js";
 import { type VerifyReport, verifyReport } from "./verify-report.js";
 import { forgetVerify, VerifyState } from "./verify-state.js";
@@ -73,9 +73,7 @@ class Verification {
   readonly #port: ComparePort;
   #target: Target | undefined;
   #state: VerifyState | undefined;
-  #sets:
-    | { readonly chain: number; readonly session: string; readonly tables: TableStore }
-    | undefined;
+  #sets: OpenedSets | undefined;
   #readBytes = 0;
   #savedMs = 0;
 
@@ -119,7 +117,7 @@ class Verification {
   /** Whether all was compared; not so when the tree went on to another set meanwhile. */
   async #compare(target: Target, state: VerifyState): Promise<boolean> {
     const { signal, runtime } = this.#options;
-    const tables = this.#setsOf(target);
+    const { tables } = this.#setsOf(target);
     const { marker } = state.progress;
     const batches = batchesOf(this.#operation, target.lineage, tables, marker);
     try {
@@ -144,7 +142,8 @@ class Verification {
     let repaired: FileCounts | undefined;
     if (repair && isDamaged) {
       const { paths, differing } = pathsOf(state.findings());
-      const order = { head, lineage, choice: { kind: "repair", paths }, differing } as const;
+      const sets = this.#setsOf(target);
+      const order = { head, lineage, choice: { kind: "repair", paths }, differing, sets } as const;
       repaired = (await updateTree(this.#operation, { ...order, forcePurge })).files;
     }
     const { files } = this.#operation;
@@ -177,13 +176,12 @@ class Verification {
   }
 
   /** Kept while the tree stays in its chain: what was fetched is not fetched again. */
-  #setsOf({ head, lineage }: Target): TableStore {
-    const { chain } = lineage;
-    if (this.#sets?.chain !== chain || this.#sets.session !== head.session) {
-      const { tables } = this.#operation.openSets(head, chain);
-      this.#sets = { chain, session: head.session, tables };
+  #setsOf({ head, lineage: { chain } }: Target): OpenedSets {
+    const place = this.#sets?.place;
+    if (this.#sets === undefined || place?.chain !== chain || place.session !== head.session) {
+      this.#sets = this.#operation.openSets(head, chain);
     }
-    return this.#sets.tables;
+    return this.#sets;
   }
 
   /** The gate has opened: the tree may have gone on to another set. */

@@ -81,6 +81,17 @@ describe.skipIf(MISSING.length > 0)(`a repository encrypted with a passphrase${s
     expect(compareTrees(published.restored(4), replica.tree)).toEqual([]);
   });
 
+  test("a damaged tree is found out and mended", async () => {
+    const replica = replicaAt(2);
+    await sync(replica);
+    rmSync(path.join(replica.tree, "big/random.bin"));
+    writeFileSync(path.join(replica.tree, "surplus"), "not of the set");
+    const verify = ["replica", "verify", "-c", replica.configFile];
+    expect(await dupmirror(verify)).toMatchObject({ exitCode: 1 });
+    expect(await dupmirror([...verify, "--repair"])).toMatchObject({ exitCode: 0 });
+    expect(compareTrees(published.restored(2), replica.tree)).toEqual([]);
+  });
+
   test("a drifted file is made from its history, whose sets are decrypted too", async () => {
     const replica = replicaAt(1);
     await sync(replica);
