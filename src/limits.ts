@@ -79,8 +79,8 @@ export const HTTP_SKIP_MAX_BYTES = 1 * MIB;
 /** Of one share in one request: far above what a request costs, far below what losing one costs. */
 export const RANGE_MAX_BYTES = 4 * MIB;
 
-/** Reading this much that nobody asked for is cheaper than another request. */
-export const RANGE_GAP_MAX_BYTES = 4 * KIB;
+/** Of one share: reading this much that nobody asked for costs little more than the headers of another request. */
+export const RANGE_GAP_MAX_BYTES = 1 * KIB;
 
 /** Stripes of one range: a share's blocks of the smallest sets, for a week of one every quarter of an hour. */
 export const RUN_STRIPES_MAX = 1024;
