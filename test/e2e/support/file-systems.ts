@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { execaSync } from "execa";
+import { execa, execaSync } from "execa";
 import { onTestFinished } from "vitest";
 
 /** And the packages that bring them. */
@@ -33,6 +33,18 @@ function mount(place: string, ...words: readonly string[]): void {
   mkdirSync(place, { recursive: true });
   execaSync("mount", [...words, place]);
   onTestFinished(() => unmount(place));
+}
+
+/** Unmounts `places`, in this order, if this process dies before the test ends. */
+function unmountAfterDeath(...places: readonly string[]): void {
+  const script = 'cat; umount --lazy "$@"';
+  const watcher = execa("sh", ["-c", script, "sh", ...places], {
+    ...{ stdin: "pipe", stdout: "ignore", stderr: "ignore", reject: false },
+    ...{ detached: true, cleanup: false },
+  });
+  onTestFinished(() => {
+    watcher.stdin.end();
+  });
 }
 
 /** Whatever still uses it keeps it only for itself. */
@@ -67,12 +79,13 @@ export class Disk {
 
   constructor(folder: string, kind: "ext4" | "xfs", mountOptions: string) {
     const below = path.join(folder, "below");
+    this.place = path.join(folder, "disk");
+    this.#cutPlace = path.join(folder, "cut");
+    unmountAfterDeath(this.#cutPlace, this.place, below);
     makeImage(path.join(folder, "below.img"), "xfs", 1536 * MIB);
     mount(below, "-o", "loop,discard", path.join(folder, "below.img"));
     this.#kind = kind;
     this.#below = below;
-    this.#cutPlace = path.join(folder, "cut");
-    this.place = path.join(folder, "disk");
     makeImage(path.join(below, "disk.img"), kind, 320 * MIB);
     mount(this.place, "-o", `loop,${mountOptions}`, path.join(below, "disk.img"));
   }
@@ -125,6 +138,7 @@ export class SmallSpace {
   constructor(folder: string, kind: "tmpfs" | "ext4" | "ext4 until 2038", room: Room) {
     this.place = path.join(folder, "small");
     this.#ballast = path.join(this.place, "of-another");
+    unmountAfterDeath(this.place);
     const { bytes, inodes } = room;
     if (kind === "tmpfs") {
       mount(this.place, "-t", "tmpfs", "-o", `size=${bytes},nr_inodes=${inodes}`, "none");
