@@ -32,8 +32,10 @@ describeWithDuplicity("the daemons", () => {
 
     writeFileSync(path.join(replica.tree, "part-0/appeared"), "while nobody looked");
     rmSync(path.join(replica.tree, "part-1"), { recursive: true });
-    await vi.waitFor(() => expect(compareTrees(tree, replica.tree)).toEqual([]), PATIENCE);
-    expect(follower.log()).toMatch(/verify.mended/);
+    await vi.waitFor(() => {
+      expect(compareTrees(tree, replica.tree)).toEqual([]);
+      expect(follower.log()).toMatch(/verify.mended/);
+    }, PATIENCE);
 
     expect(await stop(follower)).toMatchObject({ exitCode: STOPPED });
     expect(await stop(publisher)).toMatchObject({ exitCode: STOPPED });

@@ -33,12 +33,14 @@ describeWithDuplicity("an update of some thousand files", () => {
       changeContent(path.join(tree, file), "one more line\n", timeOfStep(1));
     writeTimed(tree, "large", Buffer.alloc(3 * 1024 * 1024, "large "), timeOfStep(1));
     await publish(master);
-    // The delta of a file below a block's size copies nothing from its base: any base will do.
+    // The delta of a file below a block's size copies nothing from its base: it is as good as a new file.
     const large = files.filter((file) => statSync(path.join(tree, file)).size > 1000).slice(0, 3);
     for (const file of large) writeFileSync(path.join(replica.tree, file), "drifted");
     const report = await sync(replica);
     expect(report.strategy).toBe("follow");
-    expect(report.files).toMatchObject({ written: 1, patched: FILES, mended: 3 });
+    const { written, patched, mended } = report.files;
+    expect({ sum: written + patched, mended }).toEqual({ sum: FILES + 1, mended: 3 });
+    expect(patched).toBeGreaterThan(FILES / 3);
     expect(compareTrees(tree, replica.tree)).toEqual([]);
   });
 

@@ -122,7 +122,7 @@ test.each(PATHOLOGIES)("$what take time in proportion to their size", ({ size, m
 /** Linear is 4, quadratic 16. */
 const RATIO_MAX = 11;
 const LEAST_MS = 2;
-const TRIES = 4;
+const TRIES = 12;
 
 /** Of the processor, which another program on the machine does not lengthen; what disturbs it only ever makes it longer. */
 function quickest(read: () => unknown): number {

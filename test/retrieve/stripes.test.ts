@@ -288,12 +288,22 @@ describe("reading ahead", () => {
   it("leaves a source alone that is wrong again and again, until nothing else is left", async () => {
     const published = await large;
     const sources = sourcePerShare(published);
-    at(sources, 0).fault = corrupt;
+    let release: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    at(sources, 0).fault = async (...read) => {
+      await begun;
+      return corrupt(...read);
+    };
     const runtime = testRuntime();
     const pool = poolOf(sources, runtime);
     const requests = [...allStripes(published)];
 
-    await collect(pool, requests.slice(0, 12), { lookaheadBytes: 2 * MIB });
+    const first = collect(pool, requests.slice(0, 12), { lookaheadBytes: 4 * MIB });
+    await expect.poll(() => at(sources, 0).active).toBeGreaterThanOrEqual(3);
+    release();
+    await first;
     const readsWhenBanned = at(sources, 0).reads.length;
     at(sources, 0).fault = good;
     at(sources, 2).files.clear();

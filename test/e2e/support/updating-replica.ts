@@ -70,8 +70,12 @@ export class UpdatingReplica {
     }
     this.#startState = readFolder(this.replica.stateDirectory);
     this.#startPosition = this.#position();
-    this.reset();
-    await this.#measure();
+    // A machine that is busy may show nothing of a short phase.
+    for (let tries = 0; tries < 10 && !this.#isMeasured; tries++) {
+      this.reset();
+      await this.#measure();
+    }
+    expect(this.#isMeasured, this.update.name).toBe(true);
     this.#targetPosition = this.#position();
     expect(this.faultsAtEnd(), this.update.name).toEqual([]);
     this.reset();
@@ -205,7 +209,10 @@ export class UpdatingReplica {
       last = phase;
     }
     expect(await command.ended, this.update.name).toMatchObject({ exitCode: 0 });
-    expect([...this.#phaseMs.keys()], this.update.name).toEqual(PHASES);
+  }
+
+  get #isMeasured(): boolean {
+    return PHASES.every((phase) => this.#phaseMs.has(phase));
   }
 
   #configure(when: "before" | "after"): void {
