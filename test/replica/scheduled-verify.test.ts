@@ -75,10 +75,13 @@ describe("a verification on a schedule", () => {
 
   test("is gone on with by the next process", async () => {
     const { replica } = await synced([TREE]);
-    rmSync(`${replica.tree}/d/${name(3)}`);
     const first = scheduled(replica);
-    first.request();
-    while (entriesSoFar(replica) === 0 && (await first.slice(0, NEVER)));
+    // Before it is stopped a slice may have come to the end of it all: then there is nothing to go on with.
+    do {
+      rmSync(`${replica.tree}/d/${name(3)}`);
+      first.request();
+      while (entriesSoFar(replica) === 0 && (await first.slice(0, NEVER)));
+    } while (entriesSoFar(replica) === 0);
     await first.end();
     const { startedAt, entries } =
       replicaStatus(replica.config, replica.runtime.clock).verify ?? {};
@@ -88,7 +91,7 @@ describe("a verification on a schedule", () => {
     const second = scheduled(replica);
     expect(second.isDue).toBe(true);
     await second.slice(LONG_MS, NEVER);
-    expect(events(replica, "verify.mended")).toMatchObject([{ entries: TREE.size }]);
+    expect(events(replica, "verify.mended").at(-1)).toMatchObject({ entries: TREE.size });
     expect(replica.faults(TREE)).toEqual([]);
   });
 
