@@ -10,7 +10,7 @@ import { MirrorError } from "../errors.js";
 /** Says whether a path, or a directory above it, matches one of `patterns`. */
 export function pathMatcher(patterns: readonly string[]): (path: TreePath) => boolean {
   if (patterns.length === 0) return () => false;
-  const regex = compile(`(?:${patterns.map(wholeSource).join("|")})(?:/|$)`);
+  const regex = compile(`(?:${wholeSources(patterns)})(?:/|$)`);
   return (path) => path !== "" && regex.test(path);
 }
 
@@ -54,12 +54,25 @@ export function includedPlaces(include: readonly string[]): readonly TreePath[] 
   return places.length === 0 ? undefined : places;
 }
 
-/** A regular expression's source for all of a pattern. What may begin anywhere is searched, which is faster than `.*`. */
-function wholeSource(pattern: string): string {
-  const { segments, isAnchored } = parsePattern(pattern);
-  const source = segments.map(segmentSource).join("/").replaceAll("(?:.*)/", ANY_DEPTH);
-  if (!isAnchored) return `(?:^|/)${source}`;
-  return source.startsWith(ANY_DEPTH) ? `(?:^|/)${source.slice(ANY_DEPTH.length)}` : `^${source}`;
+/**
+ * A regular expression's source for all of any of `patterns`. What may begin anywhere is searched, which is faster than
+ * `.*`, and for all such patterns at once: each by itself would have every place of a path looked at again.
+ */
+function wholeSources(patterns: readonly string[]): string {
+  const fixed: string[] = [];
+  const floating: string[] = [];
+  for (const pattern of patterns) {
+    const { segments, isAnchored } = parsePattern(pattern);
+    const source = segments.map(segmentSource).join("/").replaceAll("(?:.*)/", ANY_DEPTH);
+    if (!isAnchored) floating.push(source);
+    else if (source.startsWith(ANY_DEPTH)) floating.push(source.slice(ANY_DEPTH.length));
+    else fixed.push(source);
+  }
+  return [alternatives("^", fixed), alternatives("(?:^|/)", floating)].flat().join("|");
+}
+
+function alternatives(before: string, sources: readonly string[]): string[] {
+  return sources.length === 0 ? [] : [`${before}(?:${sources.join("|")})`];
 }
 
 /** `**` before a slash. */
