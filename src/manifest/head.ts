@@ -31,6 +31,19 @@ export interface LedgerReference {
   readonly lastLineHash: string;
 }
 
+/** What the head publishes of a chain; nothing when it does not retain it. */
+export function findLedger({ ledgers }: Head, chain: number): LedgerReference | undefined {
+  return ledgers.find((ledger) => ledger.chain === chain);
+}
+
+/** Whether the sets of a chain of a session can still be had. */
+export function retainsChain(
+  head: Head,
+  { session, chain }: { readonly session: string; readonly chain: number },
+): boolean {
+  return head.session === session && findLedger(head, chain) !== undefined;
+}
+
 export interface SourceReference {
   readonly name: string;
   readonly url: string;

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from "../bytes/digest.js";
 import { MirrorError } from "../errors.js";
-import { formatHead, type Head } from "./head.js";
+import { findLedger, formatHead, type Head } from "./head.js";
 
 /** The last head that was believed, and every session that came before its own. */
 export interface TrustedHead {
@@ -85,7 +85,7 @@ function checkIdentical(head: Head, last: Head): void {
 /** Rule 8: a chain's ledger only grows while it is retained. */
 function checkLedgersGrow(head: Head, last: Head): void {
   for (const { chain, sizeBytes, lastLineHash } of last.ledgers) {
-    const now = head.ledgers.find((ledger) => ledger.chain === chain);
+    const now = findLedger(head, chain);
     if (now === undefined || now.sizeBytes > sizeBytes) continue;
     if (now.sizeBytes === sizeBytes && now.lastLineHash === lastLineHash) continue;
     refuse("HEAD_INVALID", `the ledger of chain ${chain} was cut or written anew`);

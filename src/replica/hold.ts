@@ -8,7 +8,7 @@ import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
 import { MirrorError } from "../errors.js";
-import type { Head } from "../manifest/head.js";
+import { type Head, retainsChain } from "../manifest/head.js";
 import { type Position, setNameShape } from "./position.js";
 
 export interface Hold {
@@ -55,8 +55,7 @@ export function reportHold(
   { head, position }: { readonly head: Head | undefined; readonly position: Position | undefined },
 ): HoldReport {
   const name = formatSetName(set);
-  const isRetained =
-    head?.session === session && head.ledgers.some((ledger) => ledger.chain === chain);
+  const isRetained = head !== undefined && retainsChain(head, { session, chain });
   const isReached =
     position?.session === session &&
     position.chain === chain &&

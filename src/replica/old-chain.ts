@@ -1,6 +1,6 @@
 /** What a tree missed of its own chain, when the newest set is of another. */
 import { isMirrorError } from "../errors.js";
-import type { Head } from "../manifest/head.js";
+import { type Head, retainsChain } from "../manifest/head.js";
 import { readJournal } from "./journal.js";
 import type { Operation } from "./operation.js";
 import { findPosition, type Position } from "./position.js";
@@ -17,7 +17,7 @@ export async function followOldChain(
   order: { readonly head: Head; readonly forcePurge?: boolean | undefined },
 ): Promise<SyncReport | undefined> {
   const { position, filter, files, options } = operation;
-  if (position?.filter !== filter || !isRetained(position, order.head)) return undefined;
+  if (position?.filter !== filter || !isOld(position, order.head)) return undefined;
   try {
     const lineage = await operation.readEnd(order.head, position.chain);
     const at = findPosition(position, lineage.lines);
@@ -54,7 +54,6 @@ export function joinReports(first: SyncReport | undefined, second: SyncReport): 
   };
 }
 
-function isRetained({ session, chain }: Position, head: Head): boolean {
-  if (session !== head.session || chain === head.newest.chain) return false;
-  return head.ledgers.some((ledger) => ledger.chain === chain);
+function isOld(position: Position, head: Head): boolean {
+  return position.chain !== head.newest.chain && retainsChain(head, position);
 }

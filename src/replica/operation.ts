@@ -9,7 +9,7 @@ import { makeFolder, removeFile, removeFolder } from "../disk/durable.js";
 import type { SetId } from "../duplicity/set-id.js";
 import { formatTime } from "../duplicity/time.js";
 import { MirrorError } from "../errors.js";
-import type { Head } from "../manifest/head.js";
+import { findLedger, type Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 import { lineageOf } from "../manifest/lineage.js";
 import type { SourcePool } from "../retrieve/source-pool.js";
@@ -243,7 +243,7 @@ export class Operation {
   }
 
   async #ledger(head: Head, chain: number): Promise<LedgerLine[]> {
-    const reference = head.ledgers.find((ledger) => ledger.chain === chain);
+    const reference = findLedger(head, chain);
     if (reference === undefined) {
       const name = formatTime(chain);
       throw new MirrorError("GAP", `the publication no longer holds the chain of ${name}`);

@@ -5,7 +5,7 @@ import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName, parseSetName, sameSet } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
 import { MirrorError } from "../errors.js";
-import type { Head } from "../manifest/head.js";
+import { findLedger, type Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 
 export interface Position {
@@ -56,13 +56,11 @@ export function findPosition(position: Position, lineage: readonly LedgerLine[])
 }
 
 /** Whether a tree at `position` holds the newest set that `head` names. */
-export function isNewest(
-  position: Position | undefined,
-  { session, newest, ledgers }: Head,
-): boolean {
+export function isNewest(position: Position | undefined, head: Head): boolean {
+  const { session, newest } = head;
   if (position?.session !== session || position.chain !== newest.chain) return false;
   // Sets of equal times can differ: only the ledger tells them apart, and it grows when they do.
-  const ledger = ledgers.find(({ chain }) => chain === newest.chain);
+  const ledger = findLedger(head, newest.chain);
   return sameSet(position.set, newest.set) && ledger?.lastLineHash === position.lastLineHash;
 }
 

@@ -1,7 +1,7 @@
 /** Brings an opened tree to a published set: plan, guards, build, commit. */
 import type { TreePath } from "../bytes/tree-path.js";
 import { freeSpace } from "../disk/space.js";
-import type { Head } from "../manifest/head.js";
+import { findLedger, type Head } from "../manifest/head.js";
 import { findDiffering } from "./compare-tree.js";
 import { estimateFetch } from "./estimate.js";
 import { checkGuards } from "./guards.js";
@@ -120,7 +120,7 @@ function target(
 ): Omit<Position, "tree"> & { readonly tree: Omit<TreeIdentity, "mtime"> } {
   const last = lines.at(-1);
   if (last === undefined) throw new RangeError("a lineage has sets");
-  const ledger = head.ledgers.find((one) => one.chain === chain);
+  const ledger = findLedger(head, chain);
   return {
     session: head.session,
     chain,

@@ -6,7 +6,7 @@ import { type TreePath } from "../bytes/tree-path.js";
 import { formatSize } from "../bytes/units.js";
 import { formatSetName } from "../duplicity/names.js";
 import { MirrorError } from "../errors.js";
-import type { Head } from "../manifest/head.js";
+import { type Head, retainsChain } from "../manifest/head.js";
 import type { Finding } from "./compare.js";
 import { type ComparePort, openComparePort } from "./compare-port.js";
 import { batchesOf, compareBatches } from "./compare-tree.js";
@@ -168,7 +168,7 @@ class Verification {
       throw new MirrorError("USAGE", message);
     }
     const head = await operation.poll();
-    if (!isHeld(position, head)) throw notHeld(position, tree);
+    if (!retainsChain(head, position)) throw notHeld(position, tree);
     const lineage = await operation.readLineage(head, position);
     if (findPosition(position, lineage.lines) === -1) throw notHeld(position, tree);
     this.#target = { position, head, lineage };
@@ -214,10 +214,6 @@ class Verification {
 }
 
 const SAVE_EVERY_MS = 5000;
-
-function isHeld({ session, chain }: Position, head: Head): boolean {
-  return session === head.session && head.ledgers.some((ledger) => ledger.chain === chain);
-}
 
 function notHeld({ set }: Position, tree: string): MirrorError {
   return new MirrorError(
