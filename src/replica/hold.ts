@@ -3,13 +3,11 @@
  * whatever the head says; only another rollback does, or its end.
  */
 import { z } from "zod";
-import { replaceFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
-import { MirrorError } from "../errors.js";
 import { type Head, retainsChain } from "../manifest/head.js";
 import { type Position, setNameShape } from "./position.js";
+import { readRecord, writeRecord } from "./state-record.js";
 
 export interface Hold {
   readonly session: string;
@@ -32,22 +30,13 @@ export interface HoldReport {
 
 /** @throws MirrorError DISK_FAILED: a record that cannot be read must not let the tree go */
 export function readHold(file: string): Hold | undefined {
-  const bytes = readFileIfPresent(file);
-  if (bytes === undefined) return undefined;
-  try {
-    return holdShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    throw new MirrorError(
-      "DISK_FAILED",
-      `${file}: not the record of a rollback; remove it to let the tree follow the newest set`,
-      { cause },
-    );
-  }
+  const otherwise = "not the record of a rollback; remove it to let the tree follow the newest set";
+  return readRecord(file, (json) => holdShape.parse(json), otherwise);
 }
 
 export function writeHold(file: string, hold: Hold): void {
   const json: z.input<typeof holdShape> = { version: 1, ...hold, set: formatSetName(hold.set) };
-  replaceFile(file, new TextEncoder().encode(`${JSON.stringify(json)}\n`));
+  writeRecord(file, json);
 }
 
 export function reportHold(

@@ -3,11 +3,9 @@
  * Written once the stage is whole and synced; superseded when the position it leads to is stored.
  */
 import { z } from "zod";
-import { type TreePath, toTreePath } from "../bytes/tree-path.js";
-import { replaceFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
-import { MirrorError } from "../errors.js";
+import type { TreePath } from "../bytes/tree-path.js";
 import { type Position, positionJson, positionShape } from "./position.js";
+import { pathShape, readRecord, writeRecord } from "./state-record.js";
 
 export interface Journal {
   /** Where the tree will be. */
@@ -29,25 +27,14 @@ export interface JournalStep {
 }
 
 export function writeJournal(file: string, journal: Journal): void {
-  const json = { version: 1, ...journal, position: positionJson(journal.position) };
-  replaceFile(file, new TextEncoder().encode(JSON.stringify(json)));
+  writeRecord(file, { version: 1, ...journal, position: positionJson(journal.position) });
 }
 
 export function readJournal(file: string): Journal | undefined {
-  const bytes = readFileIfPresent(file);
-  if (bytes === undefined) return undefined;
-  try {
-    return journalShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    throw new MirrorError(
-      "DISK_FAILED",
-      `${file}: not a journal; remove it to compare the whole tree with the newest set`,
-      { cause },
-    );
-  }
+  const otherwise = "not a journal; remove it to compare the whole tree with the newest set";
+  return readRecord(file, (json) => journalShape.parse(json), otherwise);
 }
 
-const pathShape = z.string().transform((text): TreePath => toTreePath(text));
 const stepShape = z.strictObject({
   path: pathShape,
   mode: z.int().optional(),

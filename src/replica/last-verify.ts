@@ -1,9 +1,7 @@
 /** How the last verification ended, as the state directory keeps it. */
 import { z } from "zod";
-import { parseJson } from "../bytes/json.js";
-import { replaceFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
 import type { StateFiles } from "./state-files.js";
+import { readNote, writeRecord } from "./state-record.js";
 import { isTreeRight, type VerifyReport } from "./verify-report.js";
 
 const lastVerifyShape = z.strictObject({
@@ -32,12 +30,10 @@ export function doneVerify(at: number, report: VerifyReport): LastVerify {
 }
 
 export function writeLastVerify({ lastVerify }: StateFiles, last: LastVerify): void {
-  replaceFile(lastVerify, new TextEncoder().encode(JSON.stringify(last)));
+  writeRecord(lastVerify, last);
 }
 
 /** Undefined, too, where what is stored is no record: the next verification stores another. */
 export function readLastVerify({ lastVerify }: StateFiles): LastVerify | undefined {
-  const bytes = readFileIfPresent(lastVerify);
-  if (bytes === undefined) return undefined;
-  return lastVerifyShape.safeParse(parseJson(new TextDecoder().decode(bytes))).data;
+  return readNote(lastVerify, lastVerifyShape);
 }

@@ -1,12 +1,10 @@
 /** What the tree holds: the last set wholly replayed into it, and which tree that was. */
 import { z } from "zod";
-import { replaceFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName, parseSetName, sameSet } from "../duplicity/names.js";
 import type { SetId } from "../duplicity/set-id.js";
-import { MirrorError } from "../errors.js";
 import { findLedger, type Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
+import { readRecord, writeRecord } from "./state-record.js";
 
 export interface Position {
   readonly session: string;
@@ -65,12 +63,12 @@ export function isNewest(position: Position | undefined, head: Head): boolean {
 }
 
 export function readPosition(file: string): Position | undefined {
-  const bytes = readFileIfPresent(file);
-  return bytes === undefined ? undefined : parsePosition(bytes, file);
+  const otherwise = "not a position; remove it to compare the whole tree with the newest set";
+  return readRecord(file, (json) => positionShape.parse(json), otherwise);
 }
 
 export function writePosition(file: string, position: Position): void {
-  replaceFile(file, new TextEncoder().encode(`${JSON.stringify(positionJson(position))}\n`));
+  writeRecord(file, positionJson(position));
 }
 
 /** A position as plain JSON, for the state directory, the journal and reports. */
@@ -95,15 +93,3 @@ export const positionShape = z.strictObject({
   tree: z.strictObject({ inode: z.string(), birth: z.string(), mtime: z.int() }),
   filter: z.string(),
 });
-
-function parsePosition(bytes: Uint8Array, file: string): Position {
-  try {
-    return positionShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    throw new MirrorError(
-      "DISK_FAILED",
-      `${file}: not a position; remove it to compare the whole tree with the newest set`,
-      { cause },
-    );
-  }
-}

@@ -2,10 +2,7 @@
 
 import path from "node:path";
 import { z } from "zod";
-import { parseJson } from "../bytes/json.js";
 import type { ReplicaMirror } from "../config/replica.js";
-import { replaceFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import type { Clock } from "../runtime.js";
 import { type HoldReport, readHold, reportHold } from "./hold.js";
@@ -13,6 +10,7 @@ import { type LastVerify, readLastVerify } from "./last-verify.js";
 import { isNewest, readPosition } from "./position.js";
 import { type PositionReport, reportPosition } from "./report.js";
 import { type StateFiles, stateFiles } from "./state-files.js";
+import { readNote, writeRecord } from "./state-record.js";
 import { readTrustState } from "./trusted-head.js";
 import { readProgress } from "./verify-state.js";
 
@@ -88,14 +86,12 @@ function verifyUnderWay(files: StateFiles): ReplicaStatus["verify"] {
 }
 
 export function writeLastCycle(stateDirectory: string, last: LastCycle): void {
-  replaceFile(lastCycleFile(stateDirectory), new TextEncoder().encode(JSON.stringify(last)));
+  writeRecord(lastCycleFile(stateDirectory), last);
 }
 
 /** Undefined, too, where what is stored is no record: the next cycle stores another. */
 function readLastCycle(stateDirectory: string): LastCycle | undefined {
-  const bytes = readFileIfPresent(lastCycleFile(stateDirectory));
-  if (bytes === undefined) return undefined;
-  return lastCycleShape.safeParse(parseJson(new TextDecoder().decode(bytes))).data;
+  return readNote(lastCycleFile(stateDirectory), lastCycleShape);
 }
 
 function lastCycleFile(stateDirectory: string): string {

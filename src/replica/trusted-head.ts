@@ -1,10 +1,8 @@
 /** What this replica has accepted so far; stored durably before it is used. */
 import { z } from "zod";
-import { replaceFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
-import { MirrorError } from "../errors.js";
 import { formatHead, type Head, parseHead } from "../manifest/head.js";
 import type { TrustedHead } from "../manifest/trust.js";
+import { readRecord, writeRecord } from "./state-record.js";
 
 export interface TrustState {
   readonly trusted: TrustedHead | undefined;
@@ -17,23 +15,18 @@ export interface TrustState {
 export const NOTHING_TRUSTED: TrustState = { trusted: undefined, keys: [], etags: new Map() };
 
 export function readTrustState(file: string): TrustState {
-  const bytes = readFileIfPresent(file);
-  if (bytes === undefined) return NOTHING_TRUSTED;
-  try {
-    const stored = storedShape.parse(JSON.parse(new TextDecoder().decode(bytes)));
-    const head = parseHead(new TextEncoder().encode(stored.head));
-    return {
-      trusted: { head, retiredSessions: stored.retiredSessions },
-      keys: stored.keys,
-      etags: new Map(Object.entries(stored.etags)),
-    };
-  } catch (cause) {
-    throw new MirrorError(
-      "DISK_FAILED",
-      `${file}: not a stored head; remove it to trust the next head that is signed by the key file`,
-      { cause },
-    );
-  }
+  const otherwise =
+    "not a stored head; remove it to trust the next head that is signed by the key file";
+  return readRecord(file, parseTrustState, otherwise) ?? NOTHING_TRUSTED;
+}
+
+function parseTrustState(json: unknown): TrustState {
+  const { head, retiredSessions, keys, etags } = storedShape.parse(json);
+  return {
+    trusted: { head: parseHead(new TextEncoder().encode(head)), retiredSessions },
+    keys,
+    etags: new Map(Object.entries(etags)),
+  };
 }
 
 export function writeTrustState(file: string, state: TrustState): void {
@@ -46,7 +39,7 @@ export function writeTrustState(file: string, state: TrustState): void {
     keys: [...state.keys],
     etags: Object.fromEntries(state.etags),
   };
-  replaceFile(file, new TextEncoder().encode(`${JSON.stringify(stored)}\n`));
+  writeRecord(file, stored);
 }
 
 /** The state after accepting `head`, which `url` gave with `etag`. */

@@ -3,12 +3,12 @@
  * the findings that are shown; in `verify-findings.jsonl` all findings, as repair needs them.
  */
 import { z } from "zod";
-import { parseJson } from "../bytes/json.js";
-import { type TreePath, toTreePath } from "../bytes/tree-path.js";
+import type { TreePath } from "../bytes/tree-path.js";
 import { removeFile, replaceFile, syncFile, truncateFile, writeAt } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { FINDING_KINDS, type Finding, type FindingKind } from "./compare.js";
 import type { StateFiles } from "./state-files.js";
+import { pathShape, readNote, writeRecord } from "./state-record.js";
 
 export interface VerifyProgress {
   readonly session: string;
@@ -96,7 +96,7 @@ export class VerifyState {
     const { progress } = this;
     progress.savedAt = now;
     if (this.#unsaved.length > 0) this.#saveFindings(this.#unsaved.splice(0));
-    replaceFile(this.#files.verify, encode(JSON.stringify(progress)));
+    writeRecord(this.#files.verify, progress);
   }
 
   /** All findings so far. */
@@ -143,8 +143,6 @@ function noCounts(): Record<FindingKind, number> {
   };
 }
 
-const pathShape = z.string().transform((path): TreePath => toTreePath(path));
-
 const findingShape = z.strictObject({ path: pathShape, kind: z.enum(FINDING_KINDS) });
 
 const progressShape = z.strictObject({
@@ -163,9 +161,7 @@ const progressShape = z.strictObject({
 
 /** Undefined, too, where what is stored is no progress: then a verification begins anew. */
 export function readProgress({ verify }: StateFiles): VerifyProgress | undefined {
-  const bytes = readFileIfPresent(verify);
-  if (bytes === undefined) return undefined;
-  return progressShape.safeParse(parseJson(new TextDecoder().decode(bytes))).data;
+  return readNote(verify, progressShape);
 }
 
 function encode(text: string): Uint8Array {
