@@ -1,5 +1,13 @@
 /** Reading and writing through descriptors, exactly. */
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  type Stats,
+  writeSync,
+} from "node:fs";
 import { MirrorError } from "../errors.js";
 import { diskFailure } from "./disk-failure.js";
 
@@ -38,14 +46,18 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
+export function statFile(descriptor: number): Stats {
+  return fstatSync(descriptor);
+}
+
 export function fileSize(descriptor: number): number {
   return fstatSync(descriptor).size;
 }
 
-/** Which file this is and how it was changed last: while it stays the same, so does the content. */
-export function fileStamp(descriptor: number): string {
-  const { dev, ino, size, mtimeMs, ctimeMs } = fstatSync(descriptor);
-  return [dev, ino, size, mtimeMs, ctimeMs].join(" ");
+/** Which file of a file system this is and how it was changed last: while it stays the same, so does the content. */
+export function fileStamp(stat: Pick<Stats, "ino" | "size" | "ctimeMs">): string {
+  const { ino, size, ctimeMs } = stat;
+  return [ino, size, ctimeMs].join(" ");
 }
 
 /** @throws MirrorError DISK_SPACE, DISK_FAILED: some file systems only now say that a write failed */

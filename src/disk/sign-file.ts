@@ -2,9 +2,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { TreePath } from "../bytes/tree-path.js";
 import { SignatureBuilder } from "../librsync/signature.js";
-import { digestSignature, SignatureDigester } from "../manifest/signature-digest.js";
+import { ContentDigester, digestSignature } from "../manifest/signature-digest.js";
 import type { ConfinedTree } from "./confined.js";
-import { closeFile, fileSize, fileStamp, readInto } from "./file-io.js";
+import { closeFile, fileStamp, readInto, statFile } from "./file-io.js";
 
 /** The digest of one file's signature. @throws MirrorError as `FileSigner.sign`; the signal's reason when it aborts */
 export async function signFile(
@@ -26,13 +26,15 @@ const PIECE_BYTES = 1024 * 1024;
 /** Called after each piece that was read, with its size. */
 export type Turn = (sizeBytes: number) => Promise<unknown> | undefined;
 
-/** A file that is being signed. */
-interface Signing {
+interface SignedFile {
   readonly path: TreePath;
   readonly blockLength: number;
   readonly stamp: string;
-  readonly builder: SignatureBuilder;
-  readonly digester: SignatureDigester;
+}
+
+/** A file that is being signed. */
+interface Signing extends SignedFile {
+  readonly digester: ContentDigester;
   doneBytes: number;
 }
 
@@ -58,10 +60,14 @@ export class FileSigner {
   async sign(path: TreePath, blockLength: number): Promise<Uint8Array> {
     const descriptor = this.#tree.openFile(path);
     try {
-      const sizeBytes = fileSize(descriptor);
-      if (sizeBytes <= PIECE_BYTES)
-        return await this.#signSmall(descriptor, sizeBytes, blockLength);
-      return await this.#signLarge(descriptor, sizeBytes, { path, blockLength });
+      const stat = statFile(descriptor);
+      if (stat.size <= PIECE_BYTES)
+        return await this.#signSmall(descriptor, stat.size, blockLength);
+      return await this.#signLarge(descriptor, stat.size, {
+        path,
+        blockLength,
+        stamp: fileStamp(stat),
+      });
     } finally {
       closeFile(descriptor);
     }
@@ -79,36 +85,26 @@ export class FileSigner {
     return digest;
   }
 
-  async #signLarge(
-    descriptor: number,
-    sizeBytes: number,
-    file: { readonly path: TreePath; readonly blockLength: number },
-  ): Promise<Uint8Array> {
-    const signing = this.#resume(file, fileStamp(descriptor));
+  async #signLarge(descriptor: number, sizeBytes: number, file: SignedFile): Promise<Uint8Array> {
+    const signing = this.#resume(file);
     this.#signing = signing;
-    const { builder, digester } = signing;
     while (signing.doneBytes < sizeBytes) {
       const size = Math.min(PIECE_BYTES, sizeBytes - signing.doneBytes);
-      builder.update(this.#read(descriptor, signing.doneBytes, size));
-      digester.update(builder.take());
+      signing.digester.update(this.#read(descriptor, signing.doneBytes, size));
       signing.doneBytes += size;
       await this.#turn(size);
     }
     this.#signing = undefined;
-    digester.update(builder.finish());
-    return digester.finish().digest;
+    return signing.digester.finish().digest;
   }
 
-  #resume(
-    { path, blockLength }: { readonly path: TreePath; readonly blockLength: number },
-    stamp: string,
-  ): Signing {
+  #resume({ path, blockLength, stamp }: SignedFile): Signing {
     const last = this.#signing;
     if (last?.path === path && last.blockLength === blockLength && last.stamp === stamp) {
       return last;
     }
-    const builder = new SignatureBuilder(blockLength);
-    return { path, blockLength, stamp, builder, digester: new SignatureDigester(), doneBytes: 0 };
+    const digester = new ContentDigester(blockLength);
+    return { path, blockLength, stamp, digester, doneBytes: 0 };
   }
 
   /** Valid until the next call. */

@@ -2,7 +2,8 @@
 import { equalBytes } from "../bytes/digest.js";
 import { displayPath } from "../bytes/tree-path.js";
 import type { MasterMirror } from "../config/master.js";
-import { ConfinedTree, mtimeSeconds, type Stats } from "../disk/confined.js";
+import { ConfinedTree, mtimeSeconds } from "../disk/confined.js";
+import { fileStamp } from "../disk/file-io.js";
 import { signFile } from "../disk/sign-file.js";
 import { isMirrorError } from "../errors.js";
 import { SUSPECTS_READ_MAX_BYTES } from "../limits.js";
@@ -85,7 +86,7 @@ async function lookAt(
     suspects.judge(suspect, undefined);
     return 0;
   }
-  const stamp = stampOf(stat);
+  const stamp = fileStamp(stat);
   if (stat.size !== sizeBytes) suspects.judge(suspect, stamp);
   if (stat.size !== sizeBytes || stamp === suspect.missedAs) return 0;
   const digest = await signFile(tree, path, signature.blockLength, signal);
@@ -93,11 +94,6 @@ async function lookAt(
   suspects.judge(suspect, isSame ? undefined : stamp);
   if (isSame && isOver) suspects.settle(path);
   return sizeBytes;
-}
-
-/** While it is the same, so is the content. */
-function stampOf({ ino, size, ctimeMs }: Stats): string {
-  return [ino, size, ctimeMs].join(" ");
 }
 
 function tell(missed: readonly MissedFile[], mirror: string, log: Log): void {
