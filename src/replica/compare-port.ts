@@ -43,7 +43,7 @@ class LocalPort implements ComparePort {
   readonly #comparer: Comparer;
   #last: Promise<unknown> = Promise.resolve();
   #isAbandoned = false;
-  #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
+  #paused: Settable<undefined> | undefined;
   #turns = 0;
 
   constructor({ root, protect, onRead }: ComparePortOptions) {
@@ -69,15 +69,11 @@ class LocalPort implements ComparePort {
 
   pause(): void {
     if (this.#paused !== undefined) return;
-    let end: () => void = () => undefined;
-    const over = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    this.#paused = { over, end };
+    this.#paused = settable<undefined>();
   }
 
   resume(): void {
-    this.#paused?.end();
+    this.#paused?.resolve(undefined);
     this.#paused = undefined;
   }
 
@@ -103,7 +99,7 @@ class LocalPort implements ComparePort {
 
   async #takeTurn(): Promise<void> {
     if (++this.#turns % OBJECTS_PER_TURN === 0) await nextTurn();
-    while (this.#paused !== undefined) await this.#paused.over;
+    while (this.#paused !== undefined) await this.#paused.promise;
     if (this.#isAbandoned) throw new Abandoned();
   }
 }
@@ -117,7 +113,7 @@ class WorkerPort implements ComparePort {
   readonly #state = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   readonly #worker: Worker;
   readonly #ended = new AbortController();
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: Settable<Compared | undefined>[] = [];
   #failure: Error | undefined;
 
   constructor(options: ComparePortOptions) {
@@ -136,11 +132,11 @@ class WorkerPort implements ComparePort {
   }
 
   compare(batch: Batch): Promise<Compared | undefined> {
-    const { promise, resolve, reject } = settable();
-    this.#waiting.push({ resolve, reject });
+    const waiting = settable<Compared | undefined>();
+    this.#waiting.push(waiting);
     if (this.#failure === undefined) this.#send({ kind: "compare", batch });
     else this.#fail(this.#failure);
-    return promise;
+    return waiting.promise;
   }
 
   pause(): void {
@@ -205,15 +201,16 @@ class WorkerPort implements ComparePort {
   }
 }
 
-interface Waiting {
-  readonly resolve: (compared: Compared | undefined) => void;
+interface Settable<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
 }
 
-function settable(): Waiting & { readonly promise: Promise<Compared | undefined> } {
-  let resolve: Waiting["resolve"] = () => undefined;
-  let reject: Waiting["reject"] = () => undefined;
-  const promise = new Promise<Compared | undefined>((accept, refuse) => {
+function settable<T>(): Settable<T> {
+  let resolve: Settable<T>["resolve"] = () => undefined;
+  let reject: Settable<T>["reject"] = () => undefined;
+  const promise = new Promise<T>((accept, refuse) => {
     resolve = accept;
     reject = refuse;
   });

@@ -74,7 +74,10 @@ export function differences(expected: Expected, local: LocalObject | undefined):
   return [...found, ...attributeDifferences(expected, local)];
 }
 
-function attributeDifferences({ mode, mtime, owner }: Expected, local: LocalObject): FindingKind[] {
+export function attributeDifferences(
+  { mode, mtime, owner }: Pick<Expected, "mode" | "mtime" | "owner">,
+  local: LocalObject,
+): FindingKind[] {
   const found: FindingKind[] = [];
   // Neither mode nor time of a symlink is the master's to say (duplicity-format 9).
   const isLink = local.type === "symlink";

@@ -3,7 +3,6 @@
  * Pure: the code that obeys a plan makes no choices.
  */
 import { displayPath, isWithin, parentPath, type TreePath } from "../bytes/tree-path.js";
-import { holdsTime } from "../disk/held-time.js";
 import { MirrorError } from "../errors.js";
 import type {
   Attributes,
@@ -13,7 +12,7 @@ import type {
   SpecialObject,
 } from "../manifest/contents.js";
 import { buildsOnPrevious, type Collapsed, type Survivor } from "./collapse.js";
-import { isSameObject } from "./compare.js";
+import { attributeDifferences, isSameObject } from "./compare.js";
 import { lackedBy, onlyKeeps, type VersionTest } from "./versions.js";
 
 /** What the tree holds at a path, as far as planning needs it. */
@@ -432,11 +431,9 @@ class Draft {
   }
 
   #hasAttributes(attributes: Attributes, local: LocalObject): boolean {
+    const { mode, mtime } = attributes;
     const owner = this.#rules.ownerOf(attributes);
-    if (owner !== undefined && (owner.uid !== local.uid || owner.gid !== local.gid)) return false;
-    // Neither mode nor time of a symlink is the master's to say (duplicity-format 9).
-    if (local.type === "symlink") return true;
-    return attributes.mode === local.mode && holdsTime(local.mtime, attributes.mtime);
+    return attributeDifferences({ mode, mtime, owner }, local).length === 0;
   }
 }
 
