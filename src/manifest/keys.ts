@@ -30,8 +30,12 @@ export function makeKeyPair(
   const id = Buffer.from(verifier.id).toString("hex");
   return {
     signingKey: `${SIGNING_PREFIX}${name}+${id}+${typedBase64(seed)}`,
-    verifierKey: `${name}+${id}+${typedBase64(rawPublicKey(verifier.publicKey))}`,
+    verifierKey: formatVerifierKey(verifier),
   };
+}
+
+export function formatVerifierKey({ name, id, publicKey }: VerifierKey): string {
+  return `${name}+${Buffer.from(id).toString("hex")}+${typedBase64(rawPublicKey(publicKey))}`;
 }
 
 /** Space around the key is passed over. @throws MirrorError KEY_INVALID, without the text: it is secret */

@@ -5,6 +5,9 @@ import { formatTime } from "../duplicity/time.js";
 
 export const HEAD_PATH = "head";
 
+/** The verifier key of whoever signs the head. */
+export const KEY_PATH = "key.pub";
+
 /** What a share's packs hold: volumes, or manifests and sigtars. */
 export type Stream = "volumes" | "records";
 

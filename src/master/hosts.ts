@@ -49,8 +49,8 @@ export class Hosts {
 
   /** Tells their readers of the published head. */
   async announce(): Promise<void> {
-    const head = this.#options.publication.headBytes;
-    if (head !== undefined) await this.#each(({ host }) => announceAt(host, head));
+    const { headBytes: head, keyBytes: key } = this.#options.publication;
+    if (head !== undefined) await this.#each(({ host }) => announceAt(host, { key, head }));
   }
 
   report(): HostReport[] {

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import path from "node:path";
+import { equalBytes } from "../bytes/digest.js";
 import {
   makeFolder,
   replaceFile,
@@ -17,7 +18,7 @@ import { readFileIfPresent } from "../disk/files.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import { LEDGER_LINE_MAX_BYTES, LEDGER_MAX_BYTES } from "../limits.js";
 import { formatHead, type Head, type LedgerReference, parseHead } from "../manifest/head.js";
-import type { SigningKey } from "../manifest/keys.js";
+import { formatVerifierKey, type SigningKey } from "../manifest/keys.js";
 import {
   FIRST_LINE_PREVIOUS,
   formatLedgerLine,
@@ -25,7 +26,7 @@ import {
   joinLedger,
   type LedgerLine,
 } from "../manifest/ledger.js";
-import { HEAD_PATH, ledgerPath } from "../manifest/paths.js";
+import { HEAD_PATH, KEY_PATH, ledgerPath } from "../manifest/paths.js";
 import { openNote, signNote } from "../manifest/signed-note.js";
 
 /** A chain with all its lines, published or prepared. */
@@ -83,6 +84,11 @@ export class Publication {
     return [...this.#chains.values()].toSorted((a, b) => a.chain - b.chain);
   }
 
+  /** The text of the key that readers verify the head with. */
+  get keyBytes(): Uint8Array {
+    return Buffer.from(`${formatVerifierKey(this.#options.key.verifier)}\n`);
+  }
+
   /** The head's bytes as they lie in the publication. */
   get headBytes(): Uint8Array | undefined {
     return readFileIfPresent(path.join(this.folder, HEAD_PATH));
@@ -119,12 +125,19 @@ export class Publication {
   publish(head: Head): void {
     const bytes = signNote(formatHead(head), this.#options.key);
     makeFolder(this.folder);
+    this.#writeKey();
     replaceFile(path.join(this.folder, HEAD_PATH), bytes);
     this.#head = head;
     replaceFile(preparedPath(this.#options.stateDirectory), new Uint8Array());
     for (const { chain } of this.chains) {
       if (!head.ledgers.some((ledger) => ledger.chain === chain)) this.#chains.delete(chain);
     }
+  }
+
+  #writeKey(): void {
+    const file = path.join(this.folder, KEY_PATH);
+    const there = readFileIfPresent(file);
+    if (there === undefined || !equalBytes(there, this.keyBytes)) replaceFile(file, this.keyBytes);
   }
 
   #load(ledgers: readonly LedgerReference[]): void {

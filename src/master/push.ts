@@ -7,7 +7,14 @@ import { HEAD_MAX_BYTES } from "../limits.js";
 import { type Head, parseHead } from "../manifest/head.js";
 import type { SigningKey } from "../manifest/keys.js";
 import type { LedgerLine } from "../manifest/ledger.js";
-import { HEAD_PATH, ledgerPath, packPath, type Stream, tablePath } from "../manifest/paths.js";
+import {
+  HEAD_PATH,
+  KEY_PATH,
+  ledgerPath,
+  packPath,
+  type Stream,
+  tablePath,
+} from "../manifest/paths.js";
 import { openNote } from "../manifest/signed-note.js";
 import type { Host } from "../store/host.js";
 import { beginFilling, isKnown, readFilled, writeFilled } from "./filled.js";
@@ -51,14 +58,22 @@ export async function fillHost(
   if (all.length > 0) writeFilled(stateDirectory, host.name, target);
 }
 
-/** Tells the host's readers of what it was filled with. */
-export async function announceAt(host: Host, head: Uint8Array): Promise<void> {
-  const sizeBytes = (await host.size(HEAD_PATH)) ?? 0;
-  if (sizeBytes === head.length) {
-    const there = await host.read(HEAD_PATH, { offset: 0, sizeBytes });
-    if (equalBytes(there, head)) return;
+/** Tells the host's readers of what it was filled with, and by which key they know it. */
+export async function announceAt(
+  host: Host,
+  { key, head }: { readonly key: Uint8Array; readonly head: Uint8Array },
+): Promise<void> {
+  await putWhole(host, KEY_PATH, key);
+  await putWhole(host, HEAD_PATH, head);
+}
+
+async function putWhole(host: Host, file: string, bytes: Uint8Array): Promise<void> {
+  const sizeBytes = (await host.size(file)) ?? 0;
+  if (sizeBytes === bytes.length) {
+    const there = await host.read(file, { offset: 0, sizeBytes });
+    if (equalBytes(there, bytes)) return;
   }
-  await host.replace(HEAD_PATH, head);
+  await host.replace(file, bytes);
 }
 
 /** Copies ranges of files of the publication, and remembers what must be synced. */

@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -13,6 +14,9 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { MasterMirror } from "../../src/config/master.js";
+import { formatVerifierKey, parseVerifierKey } from "../../src/manifest/keys.js";
+import { openNote } from "../../src/manifest/signed-note.js";
+import { readSigningKey } from "../../src/master/signing-key.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder, lastingFolder, removeFolder } from "../support/temporary.js";
 import { checkPublication, readHead } from "./support/check-publication.js";
@@ -79,6 +83,18 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
       const rest = bench.folders.filter((folder) => folder !== first);
       expect((await check(bench, [first, ...rest])).lineage).toHaveLength(3);
     }
+  });
+
+  it("puts the key that signs the head beside it, there and at each host", async () => {
+    const bench = makeHosted();
+    await bench.publish();
+    const { verifier } = readSigningKey(bench.config.signing.keyFile);
+    for (const folder of [bench.config.publication, ...bench.folders]) {
+      const text = readFileSync(path.join(folder, "key.pub"), "utf8");
+      expect(text).toBe(`${formatVerifierKey(verifier)}\n`);
+      expect(() => openNote(readFileSync(path.join(folder, "head")), [verifier])).not.toThrow();
+    }
+    expect(parseVerifierKey(formatVerifierKey(verifier)).id).toEqual(verifier.id);
   });
 
   it("names the hosts in the head", async () => {
