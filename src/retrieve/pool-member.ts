@@ -3,7 +3,7 @@ import { isMirrorError, MirrorError } from "../errors.js";
 import { RETRY_ATTEMPTS, RETRY_DELAY_MS, SOURCE_REQUESTS_MAX } from "../limits.js";
 import type { Runtime } from "../runtime.js";
 import { retrying } from "../store/retrying-source.js";
-import type { ByteRange, Source } from "../store/source.js";
+import type { ByteRange, ReadWatch, Source } from "../store/source.js";
 import type { Offer } from "./choose.js";
 import { SourceScore } from "./source-score.js";
 
@@ -35,7 +35,14 @@ export class PoolMember {
   readonly #sharesHeld = new Set<number>();
   readonly #sharesMissed = new Map<number, number>();
   readonly #codesLogged = new Set<string>();
-  #loadBytes = 0;
+  readonly #watch: ReadWatch = {
+    asked: () => undefined,
+    received: (sizeBytes) => {
+      this.#movedBytes += sizeBytes;
+    },
+  };
+  /** By all reads together. */
+  #movedBytes = 0;
   #errors = 0;
   #corruptBlocks = 0;
 
@@ -112,20 +119,17 @@ export class PoolMember {
     const source = isPatient ? this.#patient : this.source;
     const { clock } = this.#runtime;
     const startMs = clock.monotonicMs();
-    this.#loadBytes += range.sizeBytes;
-    const loadBytes = this.#loadBytes;
+    const movedBefore = this.#movedBytes;
     try {
-      const bytes = await source.read(path, range, { signal });
+      const bytes = await source.read(path, range, { signal, watch: this.#watch });
       const nowMs = clock.monotonicMs();
-      this.#score.succeeded(loadBytes, nowMs - startMs, nowMs);
+      this.#score.succeeded(this.#movedBytes - movedBefore, nowMs - startMs, nowMs);
       if (share !== undefined) this.#sharesHeld.add(share);
       return bytes;
     } catch (error) {
       signal.throwIfAborted();
       if (isMirrorError(error)) this.#failed(wanted, error, startMs);
       throw error;
-    } finally {
-      this.#loadBytes -= range.sizeBytes;
     }
   }
 

@@ -25,16 +25,16 @@ export class SourceScore {
     this.#pendingCount--;
   }
 
-  /** `loadBytes` were on the way in `elapsedMs`, this request's own among them. */
-  succeeded(loadBytes: number, elapsedMs: number, nowMs: number): void {
+  /** `movedBytes` came within `elapsedMs`, those of other requests that were under way too. */
+  succeeded(movedBytes: number, elapsedMs: number, nowMs: number): void {
     this.#failuresInRow = 0;
     this.#avoidedUntilMs = 0;
     this.#forget(nowMs);
-    if (loadBytes < SMALL_READ_BYTES) {
+    if (movedBytes < SMALL_READ_BYTES) {
       this.#latencyMs += (elapsedMs - this.#latencyMs) * NEWEST_WEIGHT;
       return;
     }
-    const sample = Math.max(0, elapsedMs - this.#latencyMs) / loadBytes;
+    const sample = Math.max(0, elapsedMs - this.#latencyMs) / movedBytes;
     this.#msPerByte += (sample - this.#msPerByte) * NEWEST_WEIGHT;
   }
 

@@ -53,15 +53,17 @@ export class FileSource implements Source {
   async read(
     file: string,
     { offset, sizeBytes }: ByteRange,
-    { signal }: ReadOptions,
+    { signal, watch }: ReadOptions,
   ): Promise<Uint8Array> {
     this.#requests++;
+    watch?.asked();
     const limit = { limitMs: this.#limitMs, what: `${this.url}: ${file}`, signal };
     const place = path.join(this.#folder, file);
     const bytes = await withinTime(limit, (limited) =>
       readRange(place, offset, sizeBytes, { signal: limited }),
     );
     this.#bytes += bytes.length;
+    watch?.received(bytes.length);
     return bytes;
   }
 

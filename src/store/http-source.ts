@@ -9,6 +9,7 @@ import type {
   HeadAnswer,
   HeadOptions,
   ReadOptions,
+  ReadWatch,
   Source,
   SourceLimits,
   Traffic,
@@ -51,13 +52,15 @@ export class HttpSource implements Source {
     return client.get(waitMs === undefined ? wanted : { ...wanted, waitMs }, headOf);
   }
 
-  async read(path: string, range: ByteRange, { signal }: ReadOptions): Promise<Uint8Array> {
+  async read(path: string, range: ByteRange, options: ReadOptions): Promise<Uint8Array> {
     if (range.sizeBytes === 0) return new Uint8Array();
     const { offset, sizeBytes } = range;
     const headers = { range: `bytes=${offset}-${offset + sizeBytes - 1}` };
+    const { signal, watch } = options;
     const client = await this.#open();
+    watch?.asked();
     return client.get({ url: this.#locate(path), headers, signal }, (answer) =>
-      rangeOf(answer, range),
+      rangeOf(answer, range, watch),
     );
   }
 
@@ -97,22 +100,23 @@ async function headOf(answer: HttpAnswer): Promise<HeadAnswer | undefined> {
   return etag === undefined ? { bytes } : { bytes, etag };
 }
 
-async function rangeOf(answer: HttpAnswer, range: ByteRange): Promise<Uint8Array> {
+async function rangeOf(
+  answer: HttpAnswer,
+  range: ByteRange,
+  watch: ReadWatch | undefined,
+): Promise<Uint8Array> {
+  const { offset, sizeBytes } = range;
   switch (answer.status) {
     case 206:
       checkEncoding(answer);
       checkContentRange(answer, range);
-      return collect(answer, { skipBytes: 0, sizeBytes: range.sizeBytes, isWhole: false });
+      return collect(answer, { skipBytes: 0, sizeBytes, isWhole: false, watch });
     case 200:
       checkEncoding(answer);
-      if (range.offset > HTTP_SKIP_MAX_BYTES) {
-        refuse(answer, `ignores ranges: expected status 206 for offset ${range.offset}, got 200`);
+      if (offset > HTTP_SKIP_MAX_BYTES) {
+        refuse(answer, `ignores ranges: expected status 206 for offset ${offset}, got 200`);
       }
-      return collect(answer, {
-        skipBytes: range.offset,
-        sizeBytes: range.sizeBytes,
-        isWhole: true,
-      });
+      return collect(answer, { skipBytes: offset, sizeBytes, isWhole: true, watch });
     case 416:
       return tooShort(answer, range);
     default:
@@ -134,12 +138,18 @@ function checkContentRange(answer: HttpAnswer, range: ByteRange): void {
 /** The bytes wanted; of a whole file, what is around them is left alone. */
 async function collect(
   answer: HttpAnswer,
-  wanted: { readonly skipBytes: number; readonly sizeBytes: number; readonly isWhole: boolean },
+  wanted: {
+    readonly skipBytes: number;
+    readonly sizeBytes: number;
+    readonly isWhole: boolean;
+    readonly watch: ReadWatch | undefined;
+  },
 ): Promise<Uint8Array> {
-  const { skipBytes, sizeBytes, isWhole } = wanted;
+  const { skipBytes, sizeBytes, isWhole, watch } = wanted;
   const bytes = Buffer.allocUnsafeSlow(sizeBytes);
   let at = -skipBytes;
   for await (const chunk of answer.chunks) {
+    watch?.received(chunk.length);
     const part = chunk.subarray(Math.max(0, -at));
     const room = sizeBytes - Math.max(0, at);
     bytes.set(part.length > room ? part.subarray(0, room) : part, Math.max(0, at));

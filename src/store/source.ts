@@ -42,6 +42,15 @@ export interface ByteRange {
 /** When the signal fires, its reason is thrown. */
 export interface ReadOptions {
   readonly signal: AbortSignal;
+  readonly watch?: ReadWatch;
+}
+
+/** Told what becomes of a read while it is under way. */
+export interface ReadWatch {
+  /** The source has been asked: until now the read waited for its turn. */
+  asked(): void;
+  /** This much of the answer has come since the last time. */
+  received(sizeBytes: number): void;
 }
 
 export interface Traffic {

@@ -48,9 +48,11 @@ export class MemorySource implements Source {
     return current === etag ? undefined : { bytes, etag: current };
   }
 
-  async read(path: string, range: ByteRange, { signal }: ReadOptions): Promise<Uint8Array> {
+  async read(path: string, range: ByteRange, options: ReadOptions): Promise<Uint8Array> {
+    const { signal, watch } = options;
     this.reads.push(`${path} ${range.offset}+${range.sizeBytes}`);
     this.active++;
+    watch?.asked();
     this.activeMax = Math.max(this.activeMax, this.active);
     try {
       await this.#enter(signal);
@@ -59,6 +61,7 @@ export class MemorySource implements Source {
       if (end > file.length) throw new MirrorError("SOURCE_SHORT", `${path} ends early`);
       const bytes = await this.fault(path, range, file.slice(range.offset, end), signal);
       this.#bytes += bytes.length;
+      watch?.received(bytes.length);
       return bytes;
     } finally {
       this.active--;

@@ -102,6 +102,21 @@ export function describeSource(kind: string, open: OpenTestSource): void {
       await expect(source.readHead({ signal: fired })).rejects.toBe(reason);
     });
 
+    it("tells a watch that it was asked, and of every byte that comes", async () => {
+      const source = await open({ [path]: pack });
+      const told: (number | string)[] = [];
+      const watch = {
+        asked: () => void told.push("asked"),
+        received: (sizeBytes: number) => void told.push(sizeBytes),
+      };
+
+      await source.read(path, { offset: 17, sizeBytes: 200_000 }, { signal, watch });
+
+      const [first, ...sizes] = told;
+      expect(first).toBe("asked");
+      expect(sizes.map(Number).reduce((sum, size) => sum + size, 0)).toBe(200_000);
+    });
+
     it("counts what it moves", async () => {
       const source = await open({ [path]: pack });
 
