@@ -4,6 +4,7 @@ import { loadReplicaConfig } from "../config/replica.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
 import { parseSigningKey, parseVerifierKey } from "../manifest/keys.js";
+import { readCredentials } from "../store/access.js";
 import { type CommandContext, type CommonOptions } from "./command.js";
 import { readConfigText } from "./config-file.js";
 import { DONE } from "./exit-status.js";
@@ -12,7 +13,7 @@ export interface ConfigCheckOptions extends CommonOptions {
   readonly file: string;
 }
 
-/** Checks a config, its schedules and the keys that it names; changes nothing. */
+/** Checks a config, its schedules, and the keys and secrets that it names; changes nothing. */
 export async function checkConfig(
   options: ConfigCheckOptions,
   context: CommandContext,
@@ -41,8 +42,9 @@ function checkMaster(text: string, file: string): Checked[] {
 }
 
 function checkReplica(text: string, file: string): Checked[] {
-  return loadReplicaConfig(text, file).mirrors.map(({ name, trust, verify }) => {
+  return loadReplicaConfig(text, file).mirrors.map(({ name, trust, verify, sources }) => {
     checkKey(trust.keyFile, `${file}: ${name}: trust.keyFile`, parseVerifierKey);
+    for (const source of sources) readCredentials(source);
     return { name, schedule: verify.schedule };
   });
 }

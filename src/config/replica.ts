@@ -1,6 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { MAX_K, MAX_M } from "../limits.js";
+import { type AccessSettings, accessFields, checkAccess } from "./access.js";
 import { checkMirrors, checkName, isInside, type Report, reportRepeated } from "./cross-checks.js";
 import { defaultOwners, REPLICA_DEFAULTS } from "./defaults.js";
 import {
@@ -55,7 +56,7 @@ export interface ReplicaMirror {
   readonly bandwidth?: number;
 }
 
-export interface SourceSettings {
+export interface SourceSettings extends AccessSettings {
   /** Without a slash at its end. */
   readonly url: string;
   readonly name?: string;
@@ -128,6 +129,7 @@ function sourceFields(folder: string) {
     url: sourceUrl(folder),
     name: name().exactOptional(),
     shares: list(integer(0, MAX_K + MAX_M - 1)).exactOptional(),
+    ...accessFields(folder),
   });
   return z.preprocess(
     (value) => (typeof value === "object" && value !== null ? value : { url: value }),
@@ -180,6 +182,9 @@ function checkMirror({ value, issues }: z.core.ParsePayload<MirrorFields>): void
   const { decryption } = value;
   if (decryption !== undefined && Object.keys(decryption).length === 0) {
     report(["decryption"], "expected passphraseFile, gnupgHome or both, got neither");
+  }
+  for (const [number, source] of value.sources.entries()) {
+    checkAccess(source, ["sources", number], report);
   }
   reportRepeated(
     value.sources.map((source) => source.url),

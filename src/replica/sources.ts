@@ -1,4 +1,5 @@
 /** The sources of a cycle: those of the configuration, and those that the trusted head names. */
+import type { AccessSettings } from "../config/access.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import type { Head } from "../manifest/head.js";
 import { type PooledSource, SourcePool, type SourceReport } from "../retrieve/source-pool.js";
@@ -63,9 +64,10 @@ export class SourceShelf {
   /** A configured source replaces one of the same name or URL that the head lists. */
   #pooled(head: Head | undefined): PooledSource[] {
     const listed = head?.sources ?? [];
-    const configured = this.#mirror.sources.map(({ url, name, shares }) => {
+    const configured = this.#mirror.sources.map(({ url, name, shares, tls, auth }) => {
       const twin = listed.find((one) => one.url === url || one.name === name);
-      const source = this.#source(url, name ?? twin?.name);
+      const access = { ...(tls && { tls }), ...(auth && { auth }) };
+      const source = this.#source({ url, name: name ?? twin?.name, access });
       return { source, shares: shares ?? twin?.shares };
     });
     const replaced = new Set(
@@ -73,16 +75,20 @@ export class SourceShelf {
     );
     const added = listed
       .filter(({ url, name }) => !replaced.has(url) && !replaced.has(name))
-      .map(({ url, name, shares }) => ({ source: this.#source(url, name), shares }));
+      .map(({ url, name, shares }) => ({
+        source: this.#source({ url, name, access: {} }),
+        shares,
+      }));
     return [...configured, ...added];
   }
 
-  #source(url: string, name: string | undefined): Source {
+  #source({ url, name, access }: WantedSource): Source {
     const known = this.#open.get(url);
     if (known !== undefined) return known;
     const opened = openSource({
       url,
       ...(name === undefined ? {} : { name }),
+      access,
       limits: this.#mirror.limits,
       runtime: this.#runtime,
     });
@@ -90,4 +96,10 @@ export class SourceShelf {
     this.#open.set(url, source);
     return source;
   }
+}
+
+interface WantedSource {
+  readonly url: string;
+  readonly name: string | undefined;
+  readonly access: AccessSettings;
 }

@@ -1,9 +1,11 @@
 /** One GET after the other over kept connections, with every wait bounded; what the answers mean is not decided here. */
 import { AssertionError } from "node:assert";
-import { Agent, type Dispatcher, request } from "undici";
+import { type Dispatcher, request } from "undici";
 import { isMirrorError, MirrorError } from "../errors.js";
-import { HTTP_HEADERS_MAX_BYTES, HTTP_REDIRECTS_MAX, SOURCE_REQUESTS_MAX } from "../limits.js";
+import { HTTP_REDIRECTS_MAX } from "../limits.js";
 import type { Log } from "../runtime.js";
+import type { Access } from "./access.js";
+import { Connections } from "./connections.js";
 import { RequestGuard } from "./request-guard.js";
 import type { SourceLimits, Traffic } from "./source.js";
 
@@ -26,25 +28,26 @@ export interface HttpAnswer {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
+export interface HttpClientOptions {
+  /** Any URL of the server; credentials go to its origin alone. */
+  readonly url: URL;
+  readonly access: Access;
+  readonly limits: SourceLimits;
+  readonly log: Log;
+}
+
 export class HttpClient {
   readonly #limits: SourceLimits;
   readonly #log: Log;
-  readonly #agent: Agent;
+  readonly #connections: Connections;
   #bytes = 0;
   #requests = 0;
 
-  constructor(limits: SourceLimits, log: Log) {
+  /** Reads the files of `access`. @throws MirrorError CONFIG_INVALID */
+  constructor({ url, access, limits, log }: HttpClientOptions) {
     this.#limits = limits;
     this.#log = log;
-    this.#agent = new Agent({
-      connect: { timeout: limits.connectMs },
-      // One more: a poll of the head may wait for long.
-      connections: SOURCE_REQUESTS_MAX + 1,
-      maxHeaderSize: HTTP_HEADERS_MAX_BYTES,
-      // The guard of each request does this, and minds slow bodies too.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    this.#connections = new Connections({ url, access, connectMs: limits.connectMs });
   }
 
   get traffic(): Traffic {
@@ -67,7 +70,7 @@ export class HttpClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#connections.close();
   }
 
   async #follow<T>(
@@ -98,9 +101,11 @@ export class HttpClient {
   ): Promise<Dispatcher.ResponseData> {
     this.#requests++;
     this.#bytes += `GET ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`.length;
-    this.#bytes += headersSize(headers);
-    const sent = { "accept-encoding": "identity", ...headers };
-    const response = await request(url, { dispatcher: this.#agent, headers: sent, signal });
+    const dispatcher = this.#connections.dispatcher(url);
+    const allHeaders = { ...headers, ...this.#connections.headers(url) };
+    this.#bytes += headersSize(allHeaders);
+    const sent = { "accept-encoding": "identity", ...allHeaders };
+    const response = await request(url, { dispatcher, headers: sent, signal });
     this.#bytes += "HTTP/1.1 200 OK\r\n\r\n".length + headersSize(response.headers);
     return response;
   }

@@ -3,6 +3,7 @@ import { quoted } from "../bytes/quoted.js";
 import { MirrorError } from "../errors.js";
 import { HEAD_MAX_BYTES, HTTP_SKIP_MAX_BYTES } from "../limits.js";
 import type { Log } from "../runtime.js";
+import type { Access } from "./access.js";
 import type { HttpAnswer, HttpClient } from "./http-client.js";
 import type {
   ByteRange,
@@ -19,6 +20,7 @@ export class HttpSource implements Source {
   readonly name: string;
   readonly url: string;
   readonly #base: URL;
+  readonly #access: Access;
   readonly #limits: SourceLimits;
   readonly #log: Log;
   #client: HttpClient | undefined;
@@ -28,11 +30,13 @@ export class HttpSource implements Source {
   constructor(options: {
     readonly name: string;
     readonly url: string;
+    readonly access: Access;
     readonly limits: SourceLimits;
     readonly log: Log;
   }) {
     this.name = options.name;
     this.url = options.url;
+    this.#access = options.access;
     this.#limits = options.limits;
     this.#log = options.log;
     this.#base = new URL(options.url);
@@ -73,7 +77,12 @@ export class HttpSource implements Source {
   async #open(): Promise<HttpClient> {
     if (this.#client === undefined) {
       const { HttpClient } = await import("./http-client.js");
-      this.#client ??= new HttpClient(this.#limits, this.#log);
+      this.#client ??= new HttpClient({
+        url: this.#base,
+        access: this.#access,
+        limits: this.#limits,
+        log: this.#log,
+      });
       if (this.#isClosed) await this.#client.close();
     }
     return this.#client;
@@ -175,7 +184,8 @@ function tooShort(answer: HttpAnswer, { offset, sizeBytes }: ByteRange): never {
 /** Object stores say 403 for a missing file to those who may not list. */
 function refuseStatus(answer: HttpAnswer): never {
   const { status, what } = answer;
-  const message = `${what} answers with status ${status}`;
+  const hint = status === 401 ? ": are its credentials right (auth, tls)?" : "";
+  const message = `${what} answers with status ${status}${hint}`;
   if ([403, 404, 410].includes(status)) throw new MirrorError("SOURCE_MISSING", message);
   const isPassing = status >= 500 || [408, 425, 429].includes(status);
   throw new MirrorError(isPassing ? "SOURCE_UNREACHABLE" : "SOURCE_INVALID", message);

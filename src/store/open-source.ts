@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { MirrorError } from "../errors.js";
 import type { Runtime } from "../runtime.js";
+import type { Access } from "./access.js";
 import { FileSource } from "./file-source.js";
 import { HttpSource } from "./http-source.js";
 import type { Source, SourceLimits } from "./source.js";
@@ -10,18 +11,20 @@ export interface OpenSourceOptions {
   readonly url: string;
   /** The URL itself when not given. */
   readonly name?: string;
+  /** Who we are there, and whom we believe; nobody and the usual authorities when not given. */
+  readonly access?: Access;
   readonly limits: SourceLimits;
   readonly runtime: Runtime;
 }
 
 /** Nothing is read yet. @throws MirrorError CONFIG_INVALID, UNSUPPORTED */
 export function openSource(options: OpenSourceOptions): Source {
-  const { url, name = url, limits, runtime } = options;
+  const { url, name = url, access = {}, limits, runtime } = options;
   const { protocol } = parseStoreUrl(url);
   switch (protocol) {
     case "http:":
     case "https:":
-      return new HttpSource({ name, url, limits, log: runtime.log });
+      return new HttpSource({ name, url, access, limits, log: runtime.log });
     case "file:":
       return new FileSource({ name, url, limits, folder: fileURLToPath(url) });
     default:

@@ -119,4 +119,22 @@ describe("config check", () => {
     writeFileSync(file, text.replace("*/15 *", "99 *"));
     await expect(checkConfig({ file }, context)).rejects.toThrow(`${file}: schedule: "99 * * * *"`);
   });
+
+  it("looks into the files of secrets", async () => {
+    const dir = temporaryFolder();
+    const { context } = openTestContext();
+    await initMaster({ tree: "/srv/pub", dir, name: "pub" }, context);
+    const file = path.join(dir, "replica.yaml");
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(
+      file,
+      `mirrors: [{ tree: /t, stateDirectory: /s, trust: { keyFile: pub.pub }, sources: [{ url: "https://a/p", auth: { bearerFile: token } }] }]`,
+    );
+
+    const checked = checkConfig({ file }, context);
+
+    await expect(checked).rejects.toThrow(
+      `auth.bearerFile ${path.join(dir, "token")}: cannot be read: ENOENT`,
+    );
+  });
 });

@@ -63,6 +63,15 @@ describe("samples", () => {
           { url: "http://master.example:8873/pub" },
           { url: "file:///net/other/pub" },
           { url: "https://a.example/pub", name: "a", shares: [0, 1] },
+          {
+            url: "https://b.example/pub",
+            auth: { kind: "bearer", bearerFile: "/etc/dupmirror/b.token", allowHttp: false },
+            tls: {
+              caFile: "/etc/dupmirror/ca.pem",
+              certFile: "/etc/dupmirror/own.pem",
+              keyFile: "/etc/dupmirror/own.key",
+            },
+          },
         ],
         include: ["fedora/**"],
         exclude: [],

@@ -1,7 +1,10 @@
 /** A real HTTP server that serves one folder's worth of bytes, and misbehaves as it is told. */
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
+import type { Certificates } from "./certificates.js";
 
 /** What the server does with the next request; gets the request and must answer, or not. */
 export type Misbehaviour = (request: IncomingMessage, response: ServerResponse) => void;
@@ -16,17 +19,27 @@ export interface FaultyServer {
   openConnections(): Promise<number>;
 }
 
+export interface ServerOptions {
+  /** Speaks TLS, and asks for a client's certificate; whether it has a good one is in `request.socket`. */
+  readonly certificates?: Certificates;
+}
+
 /** Closed, with all its connections, when the test ends. */
 export async function startFaultyServer(
   files: Readonly<Record<string, Uint8Array>> = {},
+  { certificates }: ServerOptions = {},
 ): Promise<FaultyServer> {
   let how: Misbehaviour | undefined;
   const held = new Map(Object.entries(files));
   const requests: string[] = [];
-  const server = createServer((request, response) => {
+  const answer: Misbehaviour = (request, response) => {
     requests.push(`${request.url ?? ""} ${request.headers.range ?? ""}`.trim());
     (how ?? serveFrom(held))(request, response);
-  });
+  };
+  const server =
+    certificates === undefined
+      ? createServer(answer)
+      : createTlsServer(tlsOptions(certificates), answer);
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
@@ -35,7 +48,7 @@ export async function startFaultyServer(
     await new Promise((resolve) => server.close(resolve));
   });
   return {
-    url: `http://127.0.0.1:${portOf(server.address())}/pub`,
+    url: `${certificates === undefined ? "http" : "https"}://127.0.0.1:${portOf(server.address())}/pub`,
     files: held,
     requests,
     misbehave: (next) => {
@@ -87,6 +100,16 @@ export function rangeOf(
   const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
   if (match === null) return undefined;
   return { start: Number(match[1]), end: Math.min(Number(match[2]), sizeBytes - 1) };
+}
+
+function tlsOptions({ caFile, server }: Certificates) {
+  return {
+    ca: readFileSync(caFile),
+    cert: readFileSync(server.certFile),
+    key: readFileSync(server.keyFile),
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
 }
 
 function portOf(address: string | AddressInfo | null): number {
