@@ -1,35 +1,138 @@
 /**
- * npm run bench [-- --files 40000 --rounds 3 --increments 96 --place memory|disk --entries 1000000]
- * Needs a build (`npm run build`), duplicity, rsync and strace. Ends with status 1 when a promise is missed.
+ * npm run bench [-- --only NAME[,NAME] --quick|--full --list --results FILE, and any size, as --files 40000]
+ * Needs a build (`npm run build`); `bench/prepare` installs the programs to compare with. Writes bench/results.md; a
+ * `--quick` run writes only where `--results` says.
+ * Ends with status 1 when a promise is missed or a scenario fails, with 2 when it is called wrongly.
  */
-import { existsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { measureFirstMirror } from "./first-mirror.mjs";
-import { measureLargeTree } from "./large-tree.mjs";
-import { measureSignatures } from "./signature.mjs";
+import { SCENARIOS } from "./scenarios.mjs";
+import { MAIN } from "./support/dupmirror.mjs";
+import { describeMachine, findPeers } from "./support/machine.mjs";
+import { killAll } from "./support/processes.mjs";
+import { Report } from "./support/report.mjs";
+import { formatResults, parseResults } from "./support/results.mjs";
+import { chooseSizes, formatSizes, sizeOptions } from "./support/sizes.mjs";
+import { removeWorkplaces, Workplace } from "./support/workplace.mjs";
 
-const { values } = parseArgs({
-  options: {
-    files: { type: "string", default: "40000" },
-    rounds: { type: "string", default: "3" },
-    increments: { type: "string", default: "96" },
-    place: { type: "string" },
-    entries: { type: "string", default: "1000000" },
-  },
-});
+const RESULTS = fileURLToPath(new URL("results.md", import.meta.url));
 
-const PLACES = { memory: "/dev/shm", disk: tmpdir() };
-
-const inMemory = existsSync(PLACES.memory) ? PLACES.memory : PLACES.disk;
-const rounds = Number.parseInt(values.rounds, 10);
-let kept = await measureSignatures(inMemory);
-for (const [place, parent] of Object.entries(PLACES)) {
-  if ((values.place ?? place) !== place || !existsSync(parent)) continue;
-  const files = Number.parseInt(values.files, 10);
-  const increments = Number.parseInt(values.increments, 10);
-  kept = (await measureFirstMirror({ place, parent, files, rounds, increments })) && kept;
+try {
+  process.exitCode = await main(readCommandLine());
+} catch (error) {
+  process.stderr.write(`bench: ${error.message}\n`);
+  process.exitCode = 2;
 }
-const large = Number.parseInt(values.entries, 10);
-kept = (await measureLargeTree({ parent: inMemory, files: large, rounds })) && kept;
-process.exitCode = kept ? 0 : 1;
+
+function readCommandLine() {
+  const { values } = parseArgs({
+    options: {
+      ...sizeOptions(SCENARIOS),
+      only: { type: "string" },
+      quick: { type: "boolean", default: false },
+      full: { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+      results: { type: "string" },
+    },
+  });
+  const { only, quick, full, list, results = quick ? undefined : RESULTS, ...given } = values;
+  const scale = quick ? "quick" : full ? "full" : "usual";
+  const chosen = chooseScenarios(only).map((scenario) => {
+    return { scenario, sizes: chooseSizes(scenario, scale, given) };
+  });
+  return { chosen, list, results };
+}
+
+function chooseScenarios(only) {
+  if (only === undefined) return SCENARIOS;
+  const names = only.split(",");
+  const unknown = names.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  if (unknown === undefined) return SCENARIOS.filter(({ name }) => names.includes(name));
+  const known = SCENARIOS.map(({ name }) => name).join(", ");
+  throw new Error(`--only: no scenario ${unknown}; there are ${known}`);
+}
+
+async function main({ chosen, list, results }) {
+  if (list) {
+    for (const { scenario, sizes } of chosen)
+      say(`${scenario.name}: ${scenario.title} (${formatSizes(sizes)})`);
+    return 0;
+  }
+  if (!existsSync(MAIN)) throw new Error("there is no build: npm run build");
+  cleanUpWhenStopped();
+  const peers = findPeers();
+  let isKept = true;
+  for (const { scenario, sizes } of chosen) {
+    const body = await measure(scenario, sizes, peers);
+    isKept = body.isKept && isKept;
+    if (results !== undefined && body.text !== undefined)
+      writeSection(results, scenario.name, body.text);
+  }
+  if (results !== undefined) say(`\n${results} is written`);
+  say(isKept ? "all promises were kept" : "not all promises were kept");
+  return isKept ? 0 : 1;
+}
+
+/** One scenario, which leaves nothing behind. One that fails keeps its earlier section. */
+async function measure(scenario, sizes, peers) {
+  say(`\n${scenario.name}: ${scenario.title} (${formatSizes(sizes)})`);
+  const report = new Report(say);
+  const workplace = new Workplace();
+  const startedAt = performance.now();
+  try {
+    await scenario.run({ sizes, report, workplace, peers: peersFor(scenario, peers, report) });
+    const took = `${Math.round((performance.now() - startedAt) / 1000)} s`;
+    say(`  (${took})`);
+    return {
+      isKept: report.isKept,
+      text: report.format(conditions(scenario, sizes, peers), scenario.notes),
+    };
+  } catch (error) {
+    say(`  FAILED: ${error.stack}`);
+    return { isKept: false };
+  } finally {
+    killAll();
+    workplace.remove();
+  }
+}
+
+/** The peers of a scenario that are here; those that are not are said. */
+function peersFor({ peers: wanted }, found, report) {
+  for (const name of wanted.filter((one) => !found.has(one)))
+    report.text(`${name} is not installed: skipped (\`bench/prepare\` installs what Debian has).`);
+  return new Set(wanted.filter((one) => found.has(one)));
+}
+
+function conditions({ peers: wanted, about }, sizes, found) {
+  const date = new Date().toISOString().slice(0, 10);
+  const versions = wanted
+    .filter((name) => found.has(name))
+    .map((name) => `${name} ${found.get(name)}`);
+  const where = [describeMachine(), ...versions].join(", ");
+  return `${about}\n\nMeasured ${date} on ${where}. Sizes: ${formatSizes(sizes)}.`;
+}
+
+function writeSection(file, name, body) {
+  const sections = parseResults(existsSync(file) ? readFileSync(file, "utf8") : "");
+  sections.set(name, body);
+  writeFileSync(file, formatResults(SCENARIOS, sections));
+}
+
+function cleanUpWhenStopped() {
+  for (const [signal, status] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ]) {
+    process.on(signal, () => {
+      killAll();
+      removeWorkplaces();
+      process.exit(status);
+    });
+  }
+}
+
+function say(line) {
+  process.stdout.write(`${line}\n`);
+}

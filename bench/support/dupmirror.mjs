@@ -1,0 +1,122 @@
+/** Masters, replicas and sources of the program under test, run as users run it. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { freePort, run, startServer } from "./processes.mjs";
+import { emptyFolder } from "./workplace.mjs";
+
+export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+function dupmirror(...words) {
+  return run(process.execPath, [MAIN, ...words]);
+}
+
+/**
+ * A master below `folder`. With `hosts` every share has a host of its own. `engine` is `external` where the repository
+ * is made by somebody else.
+ */
+export async function makeMaster(folder, options = {}) {
+  const {
+    k = 2,
+    n = 3,
+    hosts = false,
+    engine = "run",
+    tree = path.join(folder, "no-tree"),
+  } = options;
+  await dupmirror("init", "master", "-q", "--tree", tree, "--dir", folder, "--name", "pub");
+  const place = (name) => makeFolder(path.join(folder, name));
+  const hostFolders = hosts ? Array.from({ length: n }, (_, share) => place(`host-${share}`)) : [];
+  const port = await freePort();
+  const mirror = {
+    name: "pub",
+    tree,
+    repository: place("repository"),
+    publication: place("publication"),
+    stateDirectory: place("state"),
+    signing: { keyFile: path.join(folder, "pub.key") },
+    shares: { k, n },
+    duplicity: { engine },
+    hosts: hostFolders.map((host, share) => ({ ...hostOf(host, share), shares: [share] })),
+    http: { listen: `127.0.0.1:${port}` },
+    headLifetime: "30d",
+  };
+  const config = writeConfig(path.join(folder, "bench-master.yaml"), mirror);
+  return {
+    config,
+    port,
+    keyFile: path.join(folder, "pub.pub"),
+    repository: mirror.repository,
+    publication: mirror.publication,
+    hosts: hostFolders,
+    publish: () => dupmirror("master", "publish", "-q", "-c", config),
+    /** One cycle of the daemon. */
+    trigger: () => dupmirror("master", "trigger", "-q", "-c", config),
+    start: () => startDaemon(["master", "run", "-c", config], port),
+  };
+}
+
+/** A replica below `folder` that has nothing yet. */
+export function makeReplica(
+  folder,
+  { sources, keyFile, tree = path.join(folder, "tree"), ...more },
+) {
+  const state = path.join(folder, "state");
+  const config = path.join(folder, "bench-replica.yaml");
+  const replica = {
+    tree,
+    state,
+    config,
+    /** As on a machine that never saw the mirror. */
+    forget: () => {
+      for (const one of [tree, state]) emptyFolder(one);
+    },
+    forgetState: () => emptyFolder(state),
+    readFrom: (urls) => writeConfig(config, { ...mirror, sources: urls }),
+    sync: async () => {
+      const measured = await dupmirror("replica", "sync", "--json", "-c", config);
+      return { ...measured, report: JSON.parse(measured.stdout) };
+    },
+  };
+  const mirror = {
+    name: "pub",
+    tree,
+    stateDirectory: state,
+    trust: { keyFile },
+    sources,
+    delete: { maxPercent: 100, maxFiles: 10_000_000 },
+    ...more,
+  };
+  makeFolder(folder);
+  replica.forget();
+  writeConfig(config, mirror);
+  return replica;
+}
+
+/** The folder's URL. */
+export function fileUrl(folder) {
+  return pathToFileURL(folder).href;
+}
+
+export function makeFolder(folder) {
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+function hostOf(folder, share) {
+  return { name: `host-${share}`, url: fileUrl(folder) };
+}
+
+async function startDaemon(words, port) {
+  const isReady = async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/pub/head`).catch(() => undefined);
+    await answer?.arrayBuffer();
+    return answer?.status === 200;
+  };
+  return startServer(process.execPath, [MAIN, ...words], { isReady });
+}
+
+/** JSON is YAML. */
+function writeConfig(file, mirror) {
+  writeFileSync(file, JSON.stringify({ mirrors: [mirror] }));
+  return file;
+}
