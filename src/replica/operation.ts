@@ -5,43 +5,27 @@
 import { isWithin } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import { lockState } from "../daemon/lock.js";
-import { makeFolder, removeFile, removeFolder } from "../disk/durable.js";
+import { removeFile } from "../disk/durable.js";
 import type { SetId } from "../duplicity/set-id.js";
-import { formatTime } from "../duplicity/time.js";
-import { MirrorError } from "../errors.js";
-import { findLedger, type Head } from "../manifest/head.js";
+import type { Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 import { lineageOf } from "../manifest/lineage.js";
-import type { SourcePool } from "../retrieve/source-pool.js";
-import type { Runtime } from "../runtime.js";
-import { Decryptor } from "./decryptor.js";
 import { readJournal } from "./journal.js";
-import { readLedger } from "./ledger-copy.js";
-import { type OpenedSets, openSets } from "./open-sets.js";
+import type { OpenedSets } from "./open-sets.js";
 import { type OpenedTree, openTree } from "./open-tree.js";
 import { ownerPolicy } from "./owners.js";
 import { EVERY_PAGE, type PageChoice, pagesBelow } from "./page-choice.js";
 import { includedPlaces, pathFilter, pathMatcher, patternRank } from "./patterns.js";
 import type { PlanRules } from "./plan.js";
-import { pollHead } from "./poll.js";
 import { type Position, positionOf, readPosition } from "./position.js";
+import { type Published, type PublishedOptions, withPublished } from "./published.js";
 import { type CommitRules, obeyJournal } from "./replay.js";
-import { PhaseMeter } from "./report.js";
-import { SourceShelf } from "./sources.js";
+import type { PhaseMeter } from "./report.js";
+import type { SourceShelf } from "./sources.js";
 import { closeStaging, WORK } from "./staging.js";
-import { type StateFiles, stateFiles } from "./state-files.js";
-import { readTrustState, type TrustState, writeTrustState } from "./trusted-head.js";
-import { readKeys } from "./trusted-keys.js";
+import type { StateFiles } from "./state-files.js";
 
-export interface OperationOptions {
-  readonly config: ReplicaMirror;
-  readonly runtime: Runtime;
-  readonly signal: AbortSignal;
-  /** How long a source may hold back its answer while it has no new head, unless `wake` fires. */
-  readonly wait?: { readonly forMs: number; readonly wake: AbortSignal };
-  /** Goes on beside the cycles of this process, and has a work folder of its own. */
-  readonly isBeside?: boolean;
-}
+export type OperationOptions = PublishedOptions;
 
 /** A published set, and the sets that a tree at it is made from: from the full one to it. */
 export interface Lineage {
@@ -67,57 +51,37 @@ export async function operate<T>(
   options: OperationOptions,
   work: (operation: Operation) => Promise<T>,
 ): Promise<T> {
-  const { config, runtime, isBeside } = options;
-  const files = stateFiles(config.stateDirectory);
-  const workFolder = isBeside === true ? files.verifySpill : files.spill;
-  const shelf = new SourceShelf(config, runtime);
-  const decryptor = new Decryptor(config, workFolder, runtime.log);
-  try {
-    const opened = openTree(config, files);
+  return await withPublished(options, async (published) => {
+    const opened = openTree(options.config, published.files);
     try {
-      const operation = new Operation(options, { files, workFolder, shelf, decryptor, opened });
+      const operation = new Operation(published, opened);
       await operation.recover();
       return await work(operation);
     } finally {
       opened.tree.close();
     }
-  } finally {
-    await decryptor.close();
-    await shelf.close();
-    removeFolder(workFolder);
-  }
-}
-
-/** What an operation works with. */
-interface Tools {
-  readonly files: StateFiles;
-  readonly workFolder: string;
-  readonly shelf: SourceShelf;
-  readonly decryptor: Decryptor;
-  readonly opened: OpenedTree;
+  });
 }
 
 export class Operation {
   readonly options: OperationOptions;
+  readonly published: Published;
   readonly files: StateFiles;
   readonly opened: OpenedTree;
   readonly rules: PlanRules;
   readonly meter: PhaseMeter;
   readonly shelf: SourceShelf;
-  readonly #decryptor: Decryptor;
-  readonly #workFolder: string;
   #position: Position | undefined;
-  #pool: SourcePool | undefined;
 
-  constructor(options: OperationOptions, { files, workFolder, shelf, decryptor, opened }: Tools) {
+  constructor(published: Published, opened: OpenedTree) {
+    const { options, files, meter, shelf } = published;
     this.options = options;
+    this.published = published;
     this.files = files;
     this.opened = opened;
-    this.shelf = shelf;
     this.rules = planRules(options.config);
-    this.meter = new PhaseMeter(options.runtime.clock, () => shelf.traffic());
-    this.#decryptor = decryptor;
-    this.#workFolder = workFolder;
+    this.meter = meter;
+    this.shelf = shelf;
   }
 
   /** Where the tree is, once recovered. */
@@ -155,7 +119,7 @@ export class Operation {
 
   /** The newest head that the trust rules accept, made durable. @throws MirrorError as `pollHead` */
   async poll(): Promise<Head> {
-    return await this.meter.run("poll", "head", () => this.#poll());
+    return await this.published.poll();
   }
 
   /**
@@ -179,7 +143,7 @@ export class Operation {
 
   /** All published sets of a chain that `head` retains. @throws MirrorError GAP when it does not */
   async readChain(head: Head, chain: number): Promise<LedgerLine[]> {
-    return await this.meter.run("ledger", "ledger", () => this.#ledger(head, chain));
+    return await this.published.readChain(head, chain);
   }
 
   /** The tree has been brought to `position`. */
@@ -189,10 +153,7 @@ export class Operation {
 
   /** The tables and volumes of a chain, with an empty work folder. */
   openSets(head: Head, chain: number): OpenedSets {
-    removeFolder(this.#workFolder);
-    makeFolder(this.#workFolder, 0o700);
-    const tools = { decryptor: this.#decryptor, workFolder: this.#workFolder };
-    return openSets({ session: head.session, chain, pool: this.#poolOf(head), ...tools });
+    return this.published.openSets(head, chain);
   }
 
   async #recover(): Promise<Position | undefined> {
@@ -213,54 +174,6 @@ export class Operation {
     await obeyJournal(tree, journal, this.files, this.commitRules);
     log.info("commit.resumed", { tree: tree.root });
     return journal.position;
-  }
-
-  async #poll(): Promise<Head> {
-    const state = readTrustState(this.files.trusted);
-    const next = await this.#ask(state);
-    if (next !== state) writeTrustState(this.files.trusted, next);
-    if (next.trusted === undefined) throw new MirrorError("NO_SOURCE", "no source gave a head");
-    return next.trusted.head;
-  }
-
-  async #ask(state: TrustState): Promise<TrustState> {
-    const { config, runtime, signal, wait } = this.options;
-    const options = {
-      mirror: config.name,
-      sources: this.shelf.sources(state.trusted?.head),
-      keys: readKeys(config.trust.keyFile, state.keys),
-      state,
-      runtime,
-    };
-    if (wait === undefined || wait.forMs === 0) return await pollHead({ ...options, signal });
-    const waiting = AbortSignal.any([signal, wait.wake]);
-    try {
-      return await pollHead({ ...options, waitMs: wait.forMs, signal: waiting });
-    } catch (error) {
-      if (signal.aborted || !wait.wake.aborted) throw error;
-      return await pollHead({ ...options, signal });
-    }
-  }
-
-  async #ledger(head: Head, chain: number): Promise<LedgerLine[]> {
-    const reference = findLedger(head, chain);
-    if (reference === undefined) {
-      const name = formatTime(chain);
-      throw new MirrorError("GAP", `the publication no longer holds the chain of ${name}`);
-    }
-    makeFolder(this.files.ledgers, 0o700);
-    return await readLedger({
-      file: this.files.ledger(head.session, chain),
-      session: head.session,
-      reference,
-      pool: this.#poolOf(head),
-      signal: this.options.signal,
-    });
-  }
-
-  #poolOf(head: Head): SourcePool {
-    this.#pool ??= this.shelf.pool(head);
-    return this.#pool;
   }
 }
 

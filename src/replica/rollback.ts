@@ -2,7 +2,7 @@
 import { removeFile } from "../disk/durable.js";
 import { formatSetName } from "../duplicity/names.js";
 import type { Head } from "../manifest/head.js";
-import { chooseTarget, type PublishedSet } from "./choose-target.js";
+import { chooseTarget } from "./choose-target.js";
 import { bringToNewest, type SyncOptions } from "./cycle.js";
 import { type Hold, type HoldReport, readHold, reportHold, writeHold } from "./hold.js";
 import { readJournal } from "./journal.js";
@@ -52,7 +52,7 @@ export async function rollBack(options: RollbackOptions): Promise<SyncReport> {
 
 async function describeSets(operation: Operation): Promise<SetList> {
   const head = await operation.poll();
-  const sets = await readSets(operation, head);
+  const sets = await operation.published.readSets(head);
   const hold = readHold(operation.files.hold);
   const position = reportPosition(operation.position);
   const newest = formatSetName(head.newest.set);
@@ -91,7 +91,7 @@ async function release(operation: Operation, options: SyncOptions): Promise<Sync
 async function goBack(operation: Operation, options: RollbackOptions): Promise<SyncReport> {
   const { dryRun, forcePurge, checksum, runtime } = options;
   const head = await operation.poll();
-  const { chain, set } = chooseTarget(await readSets(operation, head), options.to);
+  const { chain, set } = chooseTarget(await operation.published.readSets(head), options.to);
   const lineage = await operation.readLineage(head, { chain, set });
   const { files, position, opened } = operation;
   const before = readHold(files.hold);
@@ -116,15 +116,4 @@ function restoreHold(file: string, before: Hold | undefined): void {
 
 function reportOf({ position }: Operation, head: Head, hold: Hold): HoldReport {
   return reportHold(hold, { head, position });
-}
-
-/** Of all retained chains, in order of time; of two with the same name the one published last. */
-async function readSets(operation: Operation, head: Head): Promise<PublishedSet[]> {
-  const sets = new Map<string, PublishedSet>();
-  for (const { chain } of head.ledgers) {
-    for (const { set, isWithheld } of await operation.readChain(head, chain)) {
-      sets.set(formatSetName(set), { chain, set, isWithheld: isWithheld === true });
-    }
-  }
-  return [...sets.values()].sort((a, b) => a.set.time - b.set.time);
 }
