@@ -4,7 +4,7 @@ import type { ConfigOptions } from "./config-file.js";
 import { forEachMirror } from "./each-mirror.js";
 import { DONE } from "./exit-status.js";
 import { readMasterMirrors } from "./master-mirrors.js";
-import { formatMissed } from "./publish-text.js";
+import { formatHost, formatMissed } from "./publish-text.js";
 
 export interface MasterStatusOptions extends CommonOptions, ConfigOptions {}
 
@@ -29,10 +29,7 @@ function formatStatus(status: MasterStatus): string {
   for (const name of withheld) lines.push(`  ${name}: withheld, its backup had errors`);
   for (const name of waiting) lines.push(`  ${name}: waits, it is still being written`);
   lines.push(...formatMissed(missed));
-  for (const host of hosts) {
-    const why = host.error === undefined ? "" : `: ${host.error}`;
-    lines.push(`  host ${host.name}, shares ${host.shares.join(" ")}: ${host.state}${why}`);
-  }
+  lines.push(...hosts.map(formatHost));
   return lines.join("\n");
 }
 

@@ -1,7 +1,7 @@
 /** A master's report as people read it. */
 import { formatDuration, formatSize } from "../bytes/units.js";
 import { MEND_MISSED } from "../master/look-at-suspects.js";
-import type { MissedFile, PublishReport } from "../master/report.js";
+import type { HostReport, MissedFile, PublishReport } from "../master/report.js";
 
 export function formatPublishReport(report: PublishReport): string {
   const { mirror, generation, newest, published, sets, seconds } = report;
@@ -19,12 +19,23 @@ export function formatPublishReport(report: PublishReport): string {
   for (const name of report.withheld) lines.push(`  ${name}: withheld, its backup had errors`);
   for (const name of report.waiting) lines.push(`  ${name}: waits, it is still being written`);
   lines.push(...formatMissed(report.missed));
-  for (const host of report.hosts) {
-    const why = host.error === undefined ? "" : `: ${host.error}`;
-    lines.push(`  host ${host.name}, shares ${host.shares.join(" ")}: ${host.state}${why}`);
-  }
+  lines.push(...report.hosts.map(formatHost));
   if (report.removed.length > 0) lines.push(`  removed: ${report.removed.length} old files`);
   return lines.join("\n");
+}
+
+/** A line about what the host holds, and since when and why it is behind if it is. */
+export function formatHost(host: HostReport): string {
+  const { name, shares, state, error, behindSince, generation, missingBytes } = host;
+  const facts = [
+    behindSince === undefined ? state : `${state} since ${new Date(behindSince).toISOString()}`,
+    generation === undefined ? "holds no generation" : `holds generation ${generation}`,
+    ...(missingBytes === undefined || missingBytes === 0
+      ? []
+      : [`${formatSize(missingBytes)} missing`]),
+  ];
+  const why = error === undefined ? "" : `: ${error}`;
+  return `  host ${name}, shares ${shares.join(" ")}: ${facts.join(", ")}${why}`;
 }
 
 export function formatMissed(missed: readonly MissedFile[]): string[] {

@@ -37,6 +37,18 @@ const GAUGES = {
     help: "1 while the host does not hold all that the published head names.",
     labels: ["mirror", "host"],
   },
+  dupmirror_master_host_behind_timestamp_seconds: {
+    help: "Since when the host is behind; 0 while it is not.",
+    labels: ["mirror", "host"],
+  },
+  dupmirror_master_host_generation: {
+    help: "Generation of the newest head at the host.",
+    labels: ["mirror", "host"],
+  },
+  dupmirror_master_host_missing_bytes: {
+    help: "Bytes of the newest sets that the host lacks, as far as known.",
+    labels: ["mirror", "host"],
+  },
 } as const;
 
 type CounterName = keyof typeof COUNTERS;

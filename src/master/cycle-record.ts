@@ -5,7 +5,7 @@ import { parseJson } from "../bytes/json.js";
 import { makeFolder, replaceFile } from "../disk/durable.js";
 import { readFileIfPresent } from "../disk/files.js";
 import { isMirrorError } from "../errors.js";
-import type { HostReport, MissedFile, PublishReport } from "./report.js";
+import type { MissedFile, PublishReport } from "./report.js";
 
 export interface CycleRecord {
   /** Milliseconds since the epoch. */
@@ -15,7 +15,6 @@ export interface CycleRecord {
   readonly withheld: readonly string[];
   readonly waiting: readonly string[];
   readonly missed: readonly MissedFile[];
-  readonly hosts: readonly HostReport[];
 }
 
 /** A report, or why there is none. */
@@ -34,7 +33,6 @@ export function writeCycleRecord(stateDirectory: string, ended: CycleEnd): void 
     waiting: report?.waiting ?? [],
     // A cycle that failed did not look.
     missed: report?.missed ?? readCycleRecord(stateDirectory)?.missed ?? [],
-    hosts: report?.hosts ?? [],
   };
   makeFolder(stateDirectory);
   replaceFile(recordPath(stateDirectory), Buffer.from(`${JSON.stringify(record)}\n`));
@@ -46,34 +44,19 @@ export function readCycleRecord(stateDirectory: string): CycleRecord | undefined
   if (bytes === undefined) return undefined;
   const record = parseJson(Buffer.from(bytes).toString());
   if (!isRecord(record) || typeof record["endedAt"] !== "number") return undefined;
-  const { endedAt, error, withheld, waiting, missed, hosts } = record;
+  const { endedAt, error, withheld, waiting, missed } = record;
   return {
     endedAt,
     error: typeof error === "string" ? error : undefined,
     withheld: toTexts(withheld),
     waiting: toTexts(waiting),
     missed: Array.isArray(missed) ? missed.flatMap(toMissedFile) : [],
-    hosts: Array.isArray(hosts) ? hosts.flatMap(toHostReport) : [],
   };
 }
 
 function describe(error: unknown): string {
   if (isMirrorError(error)) return `${error.code}: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
-}
-
-function toHostReport(value: unknown): HostReport[] {
-  if (!isRecord(value)) return [];
-  const { name, shares, state, error } = value;
-  if (typeof name !== "string" || !Array.isArray(shares)) return [];
-  return [
-    {
-      name,
-      shares: shares.filter((share) => typeof share === "number"),
-      state: state === "current" ? "current" : "behind",
-      error: typeof error === "string" ? error : undefined,
-    },
-  ];
 }
 
 function toMissedFile(value: unknown): MissedFile[] {

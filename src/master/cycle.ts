@@ -80,8 +80,8 @@ async function doCycle(options: DoCycleOptions): Promise<PublishReport> {
   const key = readSigningKey(config.signing.keyFile);
   const publication = openPublication(config, key);
   const { stateDirectory } = config;
-  const hosts = Hosts.open(config, { publication, stateDirectory, key, runtime, signal });
   const failure = await times.measure("backup", () => backUp(options));
+  const hosts = Hosts.open(config, { publication, stateDirectory, key, runtime, signal });
   try {
     const { failure: later, report } = await publish(options, { publication, hosts, times });
     const first = failure ?? later;
@@ -92,6 +92,8 @@ async function doCycle(options: DoCycleOptions): Promise<PublishReport> {
   } catch (error) {
     if (signal.aborted || !isMirrorError(error)) throw error;
     throw failure ?? error;
+  } finally {
+    await hosts.close();
   }
 }
 
@@ -198,7 +200,7 @@ async function retain(
   return await removeRetired({
     publication,
     stateDirectory: config.stateDirectory,
-    hosts: hosts.all,
+    hosts,
     graceMs: config.retain.graceMs,
     now: runtime.clock.now(),
   });

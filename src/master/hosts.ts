@@ -1,8 +1,10 @@
 import type { HostSettings, MasterMirror } from "../config/master.js";
 import { isMirrorError } from "../errors.js";
 import type { SigningKey } from "../manifest/keys.js";
+import { allOver } from "../retrieve/settle.js";
 import type { Runtime } from "../runtime.js";
 import { openHost } from "../store/open-host.js";
+import { readHostStates, writeHostStates } from "./host-states.js";
 import type { NextHead } from "./next-head.js";
 import type { Publication } from "./publication.js";
 import { announceAt, fillHost, type ShareHost, verifyShares } from "./push.js";
@@ -13,7 +15,6 @@ export class Hosts {
   readonly #config: MasterMirror;
   readonly #options: HostsOptions;
   readonly #hosts: readonly NamedHost[];
-  readonly #failures = new Map<string, string>();
 
   private constructor(config: MasterMirror, options: HostsOptions, hosts: readonly NamedHost[]) {
     this.#config = config;
@@ -21,17 +22,19 @@ export class Hosts {
     this.#hosts = hosts;
   }
 
+  /** Nothing is asked of them yet; `close` must be called. */
   static open(config: MasterMirror, options: HostsOptions): Hosts {
-    const hosts = config.hosts.map((settings) => ({
+    const states = readHostStates(config);
+    const hosts = config.hosts.map((settings, at) => ({
       settings,
       shares: settings.shares,
-      host: openHost({ name: settings.name, url: settings.url }),
+      host: openHost({ ...settings, runtime: options.runtime }),
+      before: states[at],
+      failure: undefined,
+      generation: states[at]?.generation,
+      missingBytes: states[at]?.missingBytes,
     }));
     return new Hosts(config, options, hosts);
-  }
-
-  get all(): readonly ShareHost[] {
-    return this.#hosts;
   }
 
   /**
@@ -41,50 +44,98 @@ export class Hosts {
   async fill(next: NextHead | undefined): Promise<void> {
     const target = next?.head ?? this.#options.publication.head;
     if (target === undefined) return;
-    const filled = await this.#each((host) => fillHost(host, target, this.#options));
+    await this.#each((host) => {
+      const onMissing = (bytes: number): void => void (host.missingBytes = bytes);
+      return fillHost(host, target, { ...this.#options, onMissing });
+    });
     if (next?.why !== "sets" || this.#hosts.length === 0) return;
     const { shares, hostMargin } = this.#config;
-    verifyShares(filled, { ...shares, margin: hostMargin }, this.#describeFailures());
+    const failures = this.#hosts.flatMap(({ failure }) => failure ?? []);
+    verifyShares(this.#reached, { ...shares, margin: hostMargin }, failures);
   }
 
   /** Tells their readers of the published head. */
   async announce(): Promise<void> {
-    const { headBytes: head, keyBytes: key } = this.#options.publication;
-    if (head !== undefined) await this.#each(({ host }) => announceAt(host, { key, head }));
-  }
-
-  report(): HostReport[] {
-    return this.#hosts.map(({ settings }) => {
-      const error = this.#failures.get(settings.name);
-      const state = error === undefined ? "current" : "behind";
-      return { name: settings.name, shares: settings.shares, state, error };
+    const { publication } = this.#options;
+    const { head, headBytes, keyBytes: key } = publication;
+    if (head === undefined || headBytes === undefined) return;
+    await this.#each(async (host) => {
+      await announceAt(host.host, { key, head: headBytes }, this.#options);
+      host.generation = head.generation;
     });
   }
 
-  /** One after the other, so that one copy is in memory. Hosts that failed before are not asked again. @returns those that did not fail */
-  async #each(work: (host: NamedHost) => Promise<void>): Promise<NamedHost[]> {
-    const asked = this.#hosts.filter(({ settings }) => !this.#failures.has(settings.name));
-    for (const host of asked) await this.#attempt(host, work);
-    this.#options.signal.throwIfAborted();
-    return asked.filter(({ settings }) => !this.#failures.has(settings.name));
+  /** Removes what no head names any more. @returns whether it is gone from all hosts that may have it */
+  async remove(files: readonly string[], share: number | undefined): Promise<boolean> {
+    const holders = this.#hosts.filter(
+      ({ shares }) => share === undefined || shares.includes(share),
+    );
+    await this.#each(async (holder) => {
+      if (!holders.includes(holder)) return;
+      for (const file of files) await holder.host.remove(file, this.#options);
+    });
+    return holders.every(({ failure }) => failure === undefined);
+  }
+
+  /** Gives the connections back. */
+  async close(): Promise<void> {
+    await Promise.all(this.#hosts.map(({ host }) => host.close()));
+  }
+
+  report(): HostReport[] {
+    return this.#hosts.map((host) => this.#describe(host));
+  }
+
+  #describe({ settings, before, failure, generation, missingBytes }: NamedHost): HostReport {
+    const { publication, runtime } = this.#options;
+    const published = publication.head?.generation;
+    const isCurrent =
+      failure === undefined && (published === undefined || generation === published);
+    const since = before?.state === "behind" ? before.behindSince : undefined;
+    return {
+      name: settings.name,
+      shares: settings.shares,
+      state: isCurrent ? "current" : "behind",
+      error: failure,
+      behindSince: isCurrent ? undefined : (since ?? runtime.clock.now()),
+      generation,
+      missingBytes,
+    };
+  }
+
+  /**
+   * Folders one after the other, as they are written by this thread; servers beside them, so that one that hangs keeps no
+   * other waiting. Hosts that failed before are not asked again.
+   */
+  async #each(work: (host: NamedHost) => Promise<void>): Promise<void> {
+    const asked = this.#reached;
+    const isFolder = ({ settings }: NamedHost): boolean => settings.url.startsWith("file:");
+    const folders = asked.filter(isFolder);
+    const inTurn = async (): Promise<void> => {
+      for (const host of folders) await this.#attempt(host, work);
+    };
+    const servers = asked.filter((host) => !isFolder(host));
+    await allOver([inTurn(), ...servers.map((host) => this.#attempt(host, work))]);
+    if (asked.length > 0) writeHostStates(this.#config.stateDirectory, this.report());
+  }
+
+  get #reached(): readonly NamedHost[] {
+    return this.#hosts.filter(({ failure }) => failure === undefined);
   }
 
   async #attempt(host: NamedHost, work: (host: NamedHost) => Promise<void>): Promise<void> {
     try {
       await work(host);
     } catch (error) {
+      this.#options.signal.throwIfAborted();
       if (!isMirrorError(error)) throw error;
       const { name } = host.settings;
-      this.#failures.set(name, `${name}: ${error.message}`);
+      host.failure = `${name}: ${error.message}`;
       this.#options.runtime.log.warn("host.behind", {
         ...{ mirror: this.#config.name, host: name },
         ...{ code: error.code, message: error.message },
       });
     }
-  }
-
-  #describeFailures(): string[] {
-    return [...this.#failures.values()];
   }
 }
 
@@ -98,4 +149,9 @@ export interface HostsOptions {
 
 interface NamedHost extends ShareHost {
   readonly settings: HostSettings;
+  /** As the last cycle left it. */
+  readonly before: HostReport | undefined;
+  failure: string | undefined;
+  generation: number | undefined;
+  missingBytes: number | undefined;
 }

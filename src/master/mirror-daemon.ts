@@ -8,6 +8,7 @@ import { isMirrorError, type MirrorError } from "../errors.js";
 import type { Runtime } from "../runtime.js";
 import { runCycle } from "./cycle.js";
 import { OWN_FOLDER } from "./guard.js";
+import { readHostStates } from "./host-states.js";
 import { refreshAt } from "./next-head.js";
 import type { PublishReport } from "./report.js";
 import { masterStatus } from "./status.js";
@@ -149,11 +150,8 @@ export class MirrorDaemon {
     metrics.add("dupmirror_master_published_bytes_total", { mirror }, bytes);
     metrics.set("dupmirror_master_cycle_seconds", { mirror }, elapsedMs / 1000);
     metrics.set("dupmirror_master_missed_files", { mirror }, report.missed.length);
-    for (const host of report.hosts) {
-      const isBehind = host.state === "behind" ? 1 : 0;
-      metrics.set("dupmirror_master_host_behind", { mirror, host: host.name }, isBehind);
-    }
     this.#tellHead();
+    this.#tellHosts();
     const fields = {
       mirror,
       generation,
@@ -179,6 +177,7 @@ export class MirrorDaemon {
     const { code, message } = error;
     runtime.log.error("cycle.failed", { mirror: config.name, code, message });
     this.#tellHead();
+    this.#tellHosts();
     this.#wakeLater(RETRY_MS);
   }
 
@@ -190,6 +189,18 @@ export class MirrorDaemon {
     metrics.set("dupmirror_master_generation", labels, head.generation);
     metrics.set("dupmirror_master_published_timestamp_seconds", labels, head.publishedAt / 1000);
     metrics.set("dupmirror_master_expires_timestamp_seconds", labels, head.expiresAt / 1000);
+  }
+
+  #tellHosts(): void {
+    const { config, metrics } = this.#options;
+    for (const { name, state, behindSince, generation, missingBytes } of readHostStates(config)) {
+      const labels = { mirror: config.name, host: name };
+      const sinceSeconds = (behindSince ?? 0) / 1000;
+      metrics.set("dupmirror_master_host_behind", labels, state === "behind" ? 1 : 0);
+      metrics.set("dupmirror_master_host_behind_timestamp_seconds", labels, sinceSeconds);
+      metrics.set("dupmirror_master_host_generation", labels, generation ?? 0);
+      metrics.set("dupmirror_master_host_missing_bytes", labels, missingBytes ?? 0);
+    }
   }
 
   /** A cycle without a backup: refreshes the head, catches up hosts, removes what is due. */

@@ -45,6 +45,12 @@ export interface HostReport {
   /** `current`: holds all that the head names, and the head. */
   readonly state: "current" | "behind";
   readonly error: string | undefined;
+  /** Milliseconds since the epoch; undefined while it is current. */
+  readonly behindSince: number | undefined;
+  /** Of the newest head that was put there. */
+  readonly generation: number | undefined;
+  /** What it lacks of the newest sets; undefined when nobody knows. */
+  readonly missingBytes: number | undefined;
 }
 
 /** How long each phase of a cycle took. */

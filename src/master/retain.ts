@@ -3,13 +3,13 @@ import path from "node:path";
 import { makeFolder, removeFile, removeFolder, replaceFile } from "../disk/durable.js";
 import { listFolder, readFileIfPresent } from "../disk/files.js";
 import { ledgerPath, packPath, tablePath } from "../manifest/paths.js";
+import type { Hosts } from "./hosts.js";
 import type { Publication } from "./publication.js";
-import type { ShareHost } from "./push.js";
 
 export interface RetainOptions {
   readonly publication: Publication;
   readonly stateDirectory: string;
-  readonly hosts: readonly ShareHost[];
+  readonly hosts: Hosts;
   readonly graceMs: number;
   readonly now: number;
 }
@@ -87,15 +87,7 @@ async function removeAtHosts(
     share === undefined
       ? [place]
       : listFolder(path.join(publication.folder, place)).map((name) => `${place}/${name}`);
-  let isDone = true;
-  for (const { host, shares } of hosts) {
-    if (share !== undefined && !shares.includes(Number(share))) continue;
-    try {
-      for (const file of files) await host.remove(file);
-    } catch {
-      isDone = false; // it is tried again by the next cycle
-    }
-  }
+  const isDone = await hosts.remove(files, share === undefined ? undefined : Number(share));
   return isDone || overdueMs > HOST_PATIENCE_MS;
 }
 

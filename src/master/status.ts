@@ -1,6 +1,7 @@
 import type { MasterMirror } from "../config/master.js";
 import { formatSetName } from "../duplicity/names.js";
 import { readCycleRecord } from "./cycle-record.js";
+import { readHostStates } from "./host-states.js";
 import { readPublishedHead } from "./publication.js";
 import type { HostReport, MissedFile } from "./report.js";
 import { readSigningKey } from "./signing-key.js";
@@ -48,6 +49,6 @@ export function masterStatus(config: MasterMirror): MasterStatus {
     withheld: last?.withheld ?? [],
     waiting: last?.waiting ?? [],
     missed: last?.missed ?? [],
-    hosts: last?.hosts ?? [],
+    hosts: readHostStates(config),
   };
 }

@@ -10,12 +10,15 @@ import {
 } from "../disk/durable.js";
 import { fileIdentity, readRange } from "../disk/files.js";
 import { HOST_READ_MAX_MS } from "../limits.js";
-import type { Host } from "./host.js";
+import { HOST_PIECE_BYTES, type Host, type HostContent, type HostOptions } from "./host.js";
 import type { ByteRange } from "./source.js";
+import { withinTime } from "./time-limit.js";
 
 export class FileHost implements Host {
   readonly name: string;
   readonly #folder: string;
+  /** Used again: garbage of this size piles up faster than it is collected. */
+  #piece: Uint8Array | undefined;
 
   /** `folder` need not exist yet. */
   constructor(options: { readonly name: string; readonly folder: string }) {
@@ -27,16 +30,28 @@ export class FileHost implements Host {
     return promised(() => makeFolder(this.#folder));
   }
 
+  isMade(): Promise<boolean> {
+    return promised(() => fileIdentity(this.#folder) !== undefined);
+  }
+
   size(file: string): Promise<number | undefined> {
     return promised(() => fileIdentity(this.#locate(file))?.sizeBytes);
   }
 
-  write(file: string, offset: number, bytes: Uint8Array): Promise<void> {
+  async put(file: string, content: HostContent, { signal }: HostOptions): Promise<void> {
+    signal.throwIfAborted();
     const place = this.#locate(file);
-    return promised(() => {
-      makeFolder(path.dirname(place));
+    makeFolder(path.dirname(place));
+    this.#piece ??= Buffer.allocUnsafeSlow(HOST_PIECE_BYTES);
+    const { sizeBytes, heldBytes } = content;
+    for (let offset = heldBytes; offset < sizeBytes; offset += HOST_PIECE_BYTES) {
+      const range = { offset, sizeBytes: Math.min(HOST_PIECE_BYTES, sizeBytes - offset) };
+      const bytes = await content.read(range, this.#piece);
+      signal.throwIfAborted();
       writeAt(place, offset, bytes);
-    });
+    }
+    syncFile(place);
+    syncFolder(path.dirname(place));
   }
 
   replace(file: string, bytes: Uint8Array): Promise<void> {
@@ -47,21 +62,22 @@ export class FileHost implements Host {
     });
   }
 
-  sync(file: string): Promise<void> {
+  read(
+    file: string,
+    { offset, sizeBytes }: ByteRange,
+    { signal }: HostOptions,
+  ): Promise<Uint8Array> {
     const place = this.#locate(file);
-    return promised(() => {
-      syncFile(place);
-      syncFolder(path.dirname(place));
-    });
-  }
-
-  read(file: string, { offset, sizeBytes }: ByteRange): Promise<Uint8Array> {
-    const signal = AbortSignal.timeout(HOST_READ_MAX_MS);
-    return readRange(this.#locate(file), offset, sizeBytes, { signal });
+    const limit = { limitMs: HOST_READ_MAX_MS, what: place, signal };
+    return withinTime(limit, (limited) => readRange(place, offset, sizeBytes, { signal: limited }));
   }
 
   remove(file: string): Promise<void> {
     return promised(() => removeFile(this.#locate(file)));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   #locate(file: string): string {

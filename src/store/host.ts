@@ -1,23 +1,45 @@
-/** Where a master pushes a publication: a folder that it alone writes. */
-import type { ByteRange } from "./source.js";
+/** Where a master pushes a publication: a place that it alone writes. */
+import type { ByteRange, ReadOptions } from "./source.js";
 
 /**
- * Every step is safe to do twice, and none of them retries. Paths are those of the publication.
- * What was written is only sure to last once `sync` has returned; `replace` is durable by itself.
+ * Every step is safe to do twice, and none of them retries. Paths are those of the publication. When a promise of a
+ * change is kept, the change is durable as far as the host can make it so.
+ * @throws MirrorError SOURCE_UNREACHABLE, SOURCE_TIMEOUT may be asked again; SOURCE_INVALID, DISK_SPACE, DISK_FAILED
  */
 export interface Host {
   readonly name: string;
   /** Makes the place that the host's files lie in, and what is above it, as needed. */
-  make(): Promise<void>;
+  make(options: HostOptions): Promise<void>;
+  /** Whether that place is there; a host that cannot tell says yes. */
+  isMade(options: HostOptions): Promise<boolean>;
   /** `undefined` when there is no such file. */
-  size(path: string): Promise<number | undefined>;
-  /** Writes `bytes` at `offset`, making the file and its folders as needed. */
-  write(path: string, offset: number, bytes: Uint8Array): Promise<void>;
+  size(path: string, options: HostOptions): Promise<number | undefined>;
+  /**
+   * Makes the file begin with `content`, and makes it and its folders as needed. A host that can append writes only what
+   * lies beyond `content.heldBytes`; any other puts the whole file, and its readers see the old or the new.
+   */
+  put(path: string, content: HostContent, options: HostOptions): Promise<void>;
   /** Puts `bytes` in the place of the whole file; a reader sees the old or the new. */
-  replace(path: string, bytes: Uint8Array): Promise<void>;
-  sync(path: string): Promise<void>;
-  /** @throws MirrorError SOURCE_MISSING, SOURCE_SHORT, SOURCE_TIMEOUT */
-  read(path: string, range: ByteRange): Promise<Uint8Array>;
+  replace(path: string, bytes: Uint8Array, options: HostOptions): Promise<void>;
+  /** @throws MirrorError SOURCE_MISSING, SOURCE_SHORT */
+  read(path: string, range: ByteRange, options: HostOptions): Promise<Uint8Array>;
   /** A file that is not there is no failure. */
-  remove(path: string): Promise<void>;
+  remove(path: string, options: HostOptions): Promise<void>;
+  /** Gives up what is under way. */
+  close(): Promise<void>;
 }
+
+/** When the signal fires, its reason is thrown. */
+export type HostOptions = ReadOptions;
+
+/** What a file shall hold. It may be read more than once, from any place. */
+export interface HostContent {
+  readonly sizeBytes: number;
+  /** So many bytes from its beginning the host holds already. */
+  readonly heldBytes: number;
+  /** The bytes of a range; at the beginning of `into`, if that is given. */
+  read(range: ByteRange, into?: Uint8Array): Promise<Uint8Array>;
+}
+
+/** How much of a file is read and written at once. */
+export const HOST_PIECE_BYTES = 1024 * 1024;

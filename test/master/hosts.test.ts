@@ -17,6 +17,7 @@ import type { MasterMirror } from "../../src/config/master.js";
 import { formatVerifierKey, parseVerifierKey } from "../../src/manifest/keys.js";
 import { openNote } from "../../src/manifest/signed-note.js";
 import { readSigningKey } from "../../src/master/signing-key.js";
+import { masterStatus } from "../../src/master/status.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder, lastingFolder, removeFolder } from "../support/temporary.js";
 import { checkPublication, readHead } from "./support/check-publication.js";
@@ -121,6 +122,31 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     expect(again).toMatchObject({ published: "nothing", sets: [], generation: 2 });
     expect(again.hosts.map(({ state }) => state)).toEqual(["current", "current", "current"]);
     expect((await check(bench, [lost, bench.folders[0]], [0, 2])).lineage).toHaveLength(3);
+  });
+
+  it("tells what a host that is behind holds, what it lacks, and since when", async () => {
+    const bench = makeHosted();
+    const [, , lost] = bench.folders;
+    const states = () => masterStatus(bench.config).hosts;
+    expect(states()[2]).toMatchObject({ state: "behind", error: "nothing was pushed to it yet" });
+    await bench.publish();
+    const current = { state: "current", error: undefined, behindSince: undefined, missingBytes: 0 };
+    expect(states()[2]).toMatchObject({ ...current, generation: 1 });
+    renameSync(lost, `${lost}.gone`);
+    bench.addSets();
+    const before = Date.now();
+    await bench.publish();
+    const [, , behind] = states();
+    expect(behind).toMatchObject({ state: "behind", generation: 1 });
+    expect(behind?.error).toMatch(/^host-2: .*its folder is not there any more/);
+    expect(behind?.behindSince).toBeGreaterThanOrEqual(before);
+    expect(behind?.missingBytes).toBeGreaterThan(1000);
+    bench.runtime.offsetMs = 60_000;
+    await bench.publish();
+    expect(states()[2]).toEqual(behind);
+    renameSync(`${lost}.gone`, lost);
+    await bench.publish();
+    expect(states()[2]).toMatchObject({ ...current, generation: 2 });
   });
 
   it("publishes no head that too few hosts could serve, and loses nothing by it", async () => {

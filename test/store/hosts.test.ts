@@ -5,86 +5,39 @@ import { describe, expect, it } from "vitest";
 import { openHost } from "../../src/store/open-host.js";
 import { openSource } from "../../src/store/open-source.js";
 import { temporaryFolder } from "../support/temporary.js";
-import { PATIENT_LIMITS, testRuntime } from "./runtime.js";
+import { contentOf, describeHost, type TestHost } from "./host-conformance.js";
+import { neverAborted, PATIENT_LIMITS, testRuntime } from "./runtime.js";
 
-const PACK = "shares/0/session/20231114T221320Z/v0";
+describeHost("a folder", () => Promise.resolve(folderHost()));
 
-describe("a host that is a folder", () => {
-  it("grows a file piece by piece, making the folders above it", async () => {
-    const { host, folder } = folderHost();
+describe("a folder that is a host", () => {
+  const options = { signal: neverAborted() };
 
-    await host.write(PACK, 0, Buffer.from("first"));
-    await host.write(PACK, 5, Buffer.from(" second"));
-    await host.sync(PACK);
-
-    expect(readFileSync(path.join(folder, PACK), "utf8")).toBe("first second");
-    expect(await host.size(PACK)).toBe(12);
-  });
-
-  it("is made with the folders above it, and stays as it is when it is there", async () => {
-    const folder = path.join(temporaryFolder(), "mnt", "host");
-    const host = openHost({ name: "a", url: pathToFileURL(folder).href });
-    expect(await host.size(".")).toBeUndefined();
-
-    await host.make();
-    await host.write("head", 0, Buffer.from("a head"));
-    await host.make();
-
-    expect(await host.size("head")).toBe(6);
-  });
-
-  it("is not changed by the same write again", async () => {
-    const { host, folder } = folderHost();
-    await host.write(PACK, 0, Buffer.from("first second"));
-
-    await host.write(PACK, 5, Buffer.from(" second"));
-
-    expect(readFileSync(path.join(folder, PACK), "utf8")).toBe("first second");
-  });
-
-  it("puts a new file in the place of the old one, and leaves nothing beside it", async () => {
-    const { host, folder } = folderHost();
-
-    await host.replace("head", Buffer.from("a long first head"));
-    await host.replace("head", Buffer.from("a head"));
-
-    expect(readdirSync(folder)).toStrictEqual(["head"]);
-    expect(readFileSync(path.join(folder, "head"), "utf8")).toBe("a head");
-  });
-
-  it("reads ranges", async () => {
+  it("is there once it was made", async () => {
     const { host } = folderHost();
-    await host.write(PACK, 0, Buffer.from("first second"));
+    expect(await host.isMade(options)).toBe(false);
 
-    const bytes = await host.read(PACK, { offset: 6, sizeBytes: 6 });
+    await host.make(options);
 
-    expect(Buffer.from(bytes).toString()).toBe("second");
-    await expect(host.read(PACK, { offset: 6, sizeBytes: 7 })).rejects.toMatchObject({
-      code: "SOURCE_SHORT",
-    });
-    await expect(host.read("none", { offset: 0, sizeBytes: 1 })).rejects.toMatchObject({
-      code: "SOURCE_MISSING",
-    });
+    expect(await host.isMade(options)).toBe(true);
   });
 
-  it("removes a file, and does not mind when it is gone", async () => {
-    const { host, folder } = folderHost();
-    await host.write(PACK, 0, Buffer.from("first"));
+  it("is written only where it does not hold the bytes already", async () => {
+    const { host, lies } = folderHost();
+    await host.put("file", contentOf(Buffer.from("first")), options);
 
-    await host.remove(PACK);
-    await host.remove(PACK);
+    await host.put("file", contentOf(Buffer.from("FIRST second"), 5), options);
 
-    expect(existsSync(path.join(folder, PACK))).toBe(false);
-    expect(await host.size(PACK)).toBeUndefined();
+    expect(lies("file")).toEqual(Buffer.from("first second"));
   });
 
-  it("rejects, and does not throw, when the folder cannot be written", async () => {
+  it("rejects, and does not throw, when it cannot be written", async () => {
     const { host } = folderHost();
-    await host.write("file", 0, Buffer.from("first"));
+    await host.put("file", contentOf(Buffer.from("first")), options);
 
-    await expect(host.write("file/below", 0, Buffer.from("x"))).rejects.toMatchObject({
-      code: "DISK_FAILED",
-    });
+    await expect(
+      host.put("file/below", contentOf(Buffer.from("x")), options),
+    ).rejects.toMatchObject({ code: "DISK_FAILED" });
   });
 });
 
@@ -103,13 +56,25 @@ describe("a URL", () => {
   });
 
   it.each(["https://example.org/pub", "rclone://remote/pub"])("of a host is refused: %s", (url) => {
-    const open = () => openHost({ name: "a", url });
+    const open = () => openHost({ name: "a", url, runtime: testRuntime() });
 
     expect(open).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
   });
 });
 
-function folderHost() {
-  const folder = path.join(temporaryFolder(), "host");
-  return { folder, host: openHost({ name: "a", url: pathToFileURL(folder).href }) };
+function folderHost(): TestHost {
+  const folder = path.join(temporaryFolder(), "mnt", "host");
+  const url = pathToFileURL(folder).href;
+  return { host: openHost({ name: "a", url, runtime: testRuntime() }), ...lookInto(folder) };
+}
+
+function lookInto(folder: string): Pick<TestHost, "lies" | "list"> {
+  const list = (): string[] =>
+    (existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [])
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)));
+  return {
+    list,
+    lies: (file) => (list().includes(file) ? readFileSync(path.join(folder, file)) : undefined),
+  };
 }
