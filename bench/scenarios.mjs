@@ -1,10 +1,13 @@
 /** Every scenario, in the order in which they run and stand in results.md. */
+import { badSources } from "./scenarios/bad-sources.mjs";
+import { erasure } from "./scenarios/erasure.mjs";
 import { firstMirror } from "./scenarios/first-mirror.mjs";
 import { signatures } from "./scenarios/signatures.mjs";
+import { throughput } from "./scenarios/throughput.mjs";
 import { treeSize } from "./scenarios/tree-size.mjs";
 
 /**
  * A scenario: `name`, `title`, `about` (what is measured), `peers` (programs it compares with), `sizes`, `notes` (paragraphs that
  * explain the figures), and `run`, which measures and reports.
  */
-export const SCENARIOS = [firstMirror, treeSize, signatures];
+export const SCENARIOS = [firstMirror, treeSize, throughput, badSources, erasure, signatures];

@@ -53,7 +53,7 @@ async function measureIn(place, { sizes, report, workplace, peers }) {
   const folder = workplace.folder(place);
   const tree = path.join(folder, "tree");
   const made = makeSourceTree(tree, sizes.files);
-  const master = await makeMaster(folder, { tree, hosts: true });
+  const master = await makeMaster(folder, { tree, hosts: "folders" });
   const publishing = await master.publish();
   report.say(`publish: ${publishing.seconds.toFixed(1)} s`);
   const site = { folder, tree, master, peers, rounds: sizes.rounds, report };
@@ -95,7 +95,7 @@ async function race(site, subject) {
 async function prepareContestants({ folder, tree, master, peers }, rsyncUrl) {
   const archive = path.join(folder, "restore-archive");
   const replica = makeReplica(path.join(folder, "replica"), {
-    sources: master.hosts.map(fileUrl),
+    sources: master.hosts.map(({ url }) => url),
     keyFile: master.keyFile,
     tree: path.join(folder, "target"),
   });

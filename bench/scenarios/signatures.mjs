@@ -1,7 +1,8 @@
 /** How fast files are signed, which is what a verification does: rolling sum, MD4, and the digest over both. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { bundleSource } from "../support/bundle.mjs";
+import { bundleProgram } from "../support/bundle.mjs";
+import { noise } from "../support/noise.mjs";
 import { list, median } from "../support/numbers.mjs";
 import { size } from "../support/sizes.mjs";
 
@@ -27,8 +28,8 @@ const BLOCK_LENGTHS = [512, 2048];
 async function measureSignatures({ sizes, report, workplace }) {
   const folder = workplace.folder();
   const fileBytes = sizes["signed-mib"] * 1024 * 1024;
-  const { ConfinedTree, FileSigner } = await load(folder);
-  writeFileSync(path.join(folder, "file"), noise(fileBytes));
+  const { ConfinedTree, FileSigner } = await import(await bundleProgram(folder, "sign"));
+  writeFileSync(path.join(folder, "file"), noise(fileBytes, 1));
   const tree = ConfinedTree.open(folder);
   const rows = [];
   for (const blockLength of BLOCK_LENGTHS) {
@@ -63,18 +64,4 @@ async function cpuSecondsOf(work) {
   await work();
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1e6;
-}
-
-async function load(folder) {
-  const file = await bundleSource(folder, "signer", [
-    'export { ConfinedTree } from "src/disk/confined.ts";',
-    'export { FileSigner } from "src/disk/sign-file.ts";',
-  ]);
-  return await import(file);
-}
-
-function noise(sizeBytes) {
-  const bytes = Buffer.allocUnsafe(sizeBytes);
-  for (let at = 0; at < sizeBytes; at += 4) bytes.writeInt32LE(Math.imul(at, 0x9e3779b1) ^ at, at);
-  return bytes;
 }

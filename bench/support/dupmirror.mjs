@@ -12,20 +12,19 @@ function dupmirror(...words) {
 }
 
 /**
- * A master below `folder`. With `hosts` every share has a host of its own. `engine` is `external` where the repository
- * is made by somebody else.
+ * A master below `folder`. Every share has a host of its own: a folder, or with `hosts: "http"` one that a process of its own
+ * serves. Without `hosts` the publication is the one source. `engine` is `external` where somebody else makes the repository.
  */
 export async function makeMaster(folder, options = {}) {
-  const {
-    k = 2,
-    n = 3,
-    hosts = false,
-    engine = "run",
-    tree = path.join(folder, "no-tree"),
-  } = options;
+  const { k = 2, n = 3, engine = "run", tree = path.join(folder, "no-tree") } = options;
   await dupmirror("init", "master", "-q", "--tree", tree, "--dir", folder, "--name", "pub");
   const place = (name) => makeFolder(path.join(folder, name));
-  const hostFolders = hosts ? Array.from({ length: n }, (_, share) => place(`host-${share}`)) : [];
+  const hosts = [];
+  for (let share = 0; share < n && options.hosts !== undefined; share++) {
+    const host = place(`host-${share}`);
+    const server = options.hosts === "http" ? await startServe(host) : undefined;
+    hosts.push({ share, folder: host, server, url: server?.url ?? fileUrl(host) });
+  }
   const port = await freePort();
   const mirror = {
     name: "pub",
@@ -36,7 +35,10 @@ export async function makeMaster(folder, options = {}) {
     signing: { keyFile: path.join(folder, "pub.key") },
     shares: { k, n },
     duplicity: { engine },
-    hosts: hostFolders.map((host, share) => ({ ...hostOf(host, share), shares: [share] })),
+    hosts: hosts.map(({ share, folder: host, server }) => {
+      const name = `host-${share}`;
+      return { name, url: fileUrl(host), publicUrl: server?.url, shares: [share] };
+    }),
     http: { listen: `127.0.0.1:${port}` },
     headLifetime: "30d",
   };
@@ -47,7 +49,7 @@ export async function makeMaster(folder, options = {}) {
     keyFile: path.join(folder, "pub.pub"),
     repository: mirror.repository,
     publication: mirror.publication,
-    hosts: hostFolders,
+    hosts,
     publish: () => dupmirror("master", "publish", "-q", "-c", config),
     /** One cycle of the daemon. */
     trigger: () => dupmirror("master", "trigger", "-q", "-c", config),
@@ -92,6 +94,17 @@ export function makeReplica(
   return replica;
 }
 
+/** `dupmirror serve`, a process of its own. */
+async function startServe(folder) {
+  const server = await startServer(
+    process.execPath,
+    [MAIN, "serve", folder, "--listen", "127.0.0.1:0", "--json"],
+    { isReady: ({ said }) => said().includes("\n") },
+  );
+  const { url } = JSON.parse(server.said());
+  return { ...server, url, port: Number(new URL(url).port) };
+}
+
 /** The folder's URL. */
 export function fileUrl(folder) {
   return pathToFileURL(folder).href;
@@ -100,10 +113,6 @@ export function fileUrl(folder) {
 export function makeFolder(folder) {
   mkdirSync(folder, { recursive: true });
   return folder;
-}
-
-function hostOf(folder, share) {
-  return { name: `host-${share}`, url: fileUrl(folder) };
 }
 
 async function startDaemon(words, port) {

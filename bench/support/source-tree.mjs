@@ -7,7 +7,7 @@ const FILES_PER_FOLDER = 40;
 /** Makes `files` files below `root`; returns their paths from there, and their bytes in all. */
 export function makeSourceTree(root, files) {
   const random = generator(1);
-  const text = sourceText(random, 4 * 1024 * 1024);
+  const text = textOf(random, 4 * 1024 * 1024);
   const paths = [];
   let bytes = 0;
   for (let number = 0; number < files; number++) {
@@ -25,6 +25,11 @@ export function makeSourceTree(root, files) {
   return { paths, bytes };
 }
 
+/** Text as in those files. */
+export function sourceText(size) {
+  return textOf(generator(1), size).slice(0, size);
+}
+
 /** Three levels, as sources have. */
 function folderOf(number) {
   return `module-${number % 12}/part-${Math.floor(number / 12) % 12}/unit-${number}`;
@@ -39,7 +44,7 @@ function sizeOfFile(random) {
 }
 
 /** Every third line is one that occurs again and again, as closing braces, includes and licences do. */
-function sourceText(random, size) {
+function textOf(random, size) {
   const words = Array.from({ length: 800 }, () => word(random));
   const pick = () => words[Math.floor(random() ** 4 * words.length)];
   const line = () => {

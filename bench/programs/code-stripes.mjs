@@ -1,0 +1,1 @@
+export { decodeBlocks, encodeBlocks } from "../../src/erasure/codec.ts";

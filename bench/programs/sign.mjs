@@ -1,0 +1,2 @@
+export { ConfinedTree } from "../../src/disk/confined.ts";
+export { FileSigner } from "../../src/disk/sign-file.ts";

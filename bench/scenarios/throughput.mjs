@@ -1,0 +1,206 @@
+/** How fast the bytes of a large set come from sources over HTTP: fetched, checked, decoded, inflated; and written as a tree. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import path from "node:path";
+import { bundleProgram } from "../support/bundle.mjs";
+import { readProfiles } from "../support/cpu-profile.mjs";
+import { MAIN, makeFolder, makeMaster, makeReplica } from "../support/dupmirror.mjs";
+import { noise } from "../support/noise.mjs";
+import { bytes, list, median } from "../support/numbers.mjs";
+import { run } from "../support/processes.mjs";
+import { size } from "../support/sizes.mjs";
+import { sourceText } from "../support/source-tree.mjs";
+
+export const throughput = {
+  name: "throughput",
+  title: "A large set over HTTP",
+  about:
+    "Files of 32 MiB, of which a fifth is text and the rest does not compress, as packages are; shape (4, 6), a `dupmirror serve` for each share on " +
+    "loopback, everything on two cores. Retrieving is `src/retrieve` alone, its bytes thrown away; the sync writes the tree, in memory. MB/s are of " +
+    "stored bytes: what the data shares hold.",
+  peers: [],
+  sizes: { "throughput-files": size(2, 16), rounds: size(1, 3) },
+  notes: [],
+  run: onTwoCores(measureThroughput),
+};
+
+const SHAPE = { k: 4, n: 6 };
+const FILE_BYTES = 32 * 1024 * 1024;
+const TEXT_SHARE = 0.2;
+
+/** What the project promises of retrieving, in stored bytes per second. */
+const PROMISES = { all: 150e6, lost: 100e6 };
+
+async function measureThroughput({ sizes, report, workplace }) {
+  const folder = workplace.folder();
+  const tree = makePackages(path.join(folder, "tree"), sizes["throughput-files"]);
+  const master = await makeMaster(path.join(folder, "master"), { tree, ...SHAPE, hosts: "http" });
+  await master.publish();
+  const program = await bundleProgram(folder, "retrieve-all");
+  const site = { folder, tree, master, program, rounds: sizes.rounds };
+  const all = await measureSources(site, master.hosts);
+  const lost = master.hosts.slice(0, SHAPE.n - SHAPE.k);
+  for (const { server } of lost) await server.stop("SIGKILL");
+  const others = master.hosts.filter((host) => !lost.includes(host));
+  const without = await measureSources(site, others);
+  tell(report, { all, lost: without });
+}
+
+/** Half of the time of the text is for nothing: noise first, so that every volume has some of both. */
+function makePackages(tree, files) {
+  mkdirSync(tree);
+  const text = Buffer.from(sourceText(4 * 1024 * 1024));
+  for (let number = 0; number < files; number++) {
+    const packed = noise(FILE_BYTES, number + 1);
+    const step = text.length / TEXT_SHARE;
+    for (let at = 0; at < FILE_BYTES; at += step) packed.set(text.subarray(0, FILE_BYTES - at), at);
+    writeFileSync(path.join(tree, `package-${number}.rpm`), packed);
+  }
+  return tree;
+}
+
+async function measureSources(site, hosts) {
+  const retrieving = await measureRetrieving(site, hosts);
+  const syncing = await measureSyncing(site, hosts, retrieving.storedBytes);
+  return { retrieving, syncing };
+}
+
+async function measureRetrieving({ folder, master, program, rounds }, hosts) {
+  const sources = hosts.map(({ url, share }) => ({ url, shares: [share] }));
+  const wanted = JSON.stringify({ publication: master.publication, sources });
+  const runs = [];
+  for (let round = 0; round < rounds; round++) {
+    const before = cpuOf(hosts);
+    const { stdout, cpuSeconds } = await run(process.execPath, [program, wanted]);
+    runs.push({ ...JSON.parse(stdout), cpuSeconds, sourceCpu: cpuOf(hosts) - before });
+  }
+  const profile = await profiled(folder, [program, wanted]);
+  return { ...summarize(runs, runs[0].storedBytes), profile };
+}
+
+async function measureSyncing({ folder, tree, master, rounds }, hosts, storedBytes) {
+  const replica = makeReplica(path.join(folder, "replica"), {
+    sources: hosts.map(({ url, share }) => ({ url, shares: [share] })),
+    keyFile: master.keyFile,
+  });
+  const runs = [];
+  for (let round = 0; round < rounds; round++) {
+    replica.forget();
+    const before = cpuOf(hosts);
+    const { seconds, cpuSeconds } = await replica.sync();
+    runs.push({ seconds, cpuSeconds, sourceCpu: cpuOf(hosts) - before });
+  }
+  await run("diff", ["-r", tree, replica.tree]);
+  replica.forget();
+  const profile = await profiled(folder, [MAIN, "replica", "sync", "-q", "-c", replica.config]);
+  replica.forget();
+  return { ...summarize(runs, storedBytes), profile };
+}
+
+function summarize(runs, storedBytes) {
+  const middle = (name) => median(runs.map((one) => one[name]));
+  return {
+    storedBytes,
+    speeds: runs.map(({ seconds }) => storedBytes / seconds),
+    seconds: middle("seconds"),
+    cpuSeconds: middle("cpuSeconds"),
+    sourceCpu: middle("sourceCpu"),
+  };
+}
+
+/** Once more, as the profiler costs time itself. */
+async function profiled(folder, words) {
+  const place = makeFolder(path.join(folder, `profile-${Date.now()}`));
+  await run(process.execPath, ["--cpu-prof", `--cpu-prof-dir=${place}`, ...words]);
+  return readProfiles(place);
+}
+
+function cpuOf(hosts) {
+  return hosts.reduce((sum, { server }) => sum + server.cpuSeconds(), 0);
+}
+
+const NAMES = { all: "all data shares", lost: `${SHAPE.n - SHAPE.k} data shares lost` };
+
+function tell(report, measured) {
+  const rows = Object.entries(measured).flatMap(([which, { retrieving, syncing }]) => [
+    row(`retrieving, ${NAMES[which]}`, retrieving),
+    row(`fresh sync, ${NAMES[which]}`, syncing),
+  ]);
+  report.text(`${bytes(measured.all.retrieving.storedBytes)} of stored bytes:`);
+  report.table(
+    [
+      "",
+      "MB/s of each round",
+      "seconds",
+      "CPU of the replica",
+      "of it the main thread",
+      "CPU of the sources",
+    ],
+    rows,
+  );
+  for (const [which, { retrieving, syncing }] of Object.entries(measured)) {
+    tellProfile(report, `Retrieving, ${NAMES[which]}`, retrieving);
+    tellProfile(report, `Fresh sync, ${NAMES[which]}`, syncing);
+  }
+  for (const [which, promised] of Object.entries(PROMISES)) {
+    const speed = median(measured[which].retrieving.speeds);
+    const what = `Stored bytes retrieved over HTTP per second, ${NAMES[which]}`;
+    report.verdict(speed >= promised, what, bytes(speed), `at least ${bytes(promised)}`);
+  }
+}
+
+function row(words, { speeds, seconds, cpuSeconds, sourceCpu, profile }) {
+  const shown = [seconds, cpuSeconds, profile[0].busySeconds, sourceCpu];
+  const speed = list(
+    speeds.map((one) => one / 1e6),
+    0,
+  );
+  return [words, speed, ...shown.map((value) => `${value.toFixed(2)} s`)];
+}
+
+const PLACES_SHOWN = 8;
+
+function tellProfile(report, words, { profile, seconds, cpuSeconds, sourceCpu }) {
+  report.text(
+    `${words}: ${bottleneck({ profile, seconds, cpuSeconds, sourceCpu })} Own time of its main thread:`,
+  );
+  const shown = profile[0].places.slice(0, PLACES_SHOWN);
+  report.table(
+    ["where", "seconds"],
+    shown.map(([place, spent]) => [place, spent.toFixed(2)]),
+  );
+}
+
+/** Which of those that take turns on the two cores is busy all the time, or takes most of them. */
+function bottleneck({ profile, seconds, cpuSeconds, sourceCpu }) {
+  const [main, ...others] = profile.map(({ busySeconds }) => busySeconds);
+  const rest = Math.max(0, cpuSeconds - main - others.reduce((sum, one) => sum + one, 0));
+  const users = [
+    ["the main thread", main],
+    ["other threads that run JavaScript", others.reduce((sum, one) => sum + one, 0)],
+    ["the thread pool (hashing, inflating, decoding) and node itself", rest],
+    ["the sources", sourceCpu],
+  ].sort(([, a], [, b]) => b - a);
+  const used = (cpuSeconds + sourceCpu) / seconds;
+  const most = `most time is that of ${users[0][0]}, ${users[0][1].toFixed(2)} s of ${(cpuSeconds + sourceCpu).toFixed(2)} s`;
+  const isMainFull = main >= seconds * 0.85;
+  const named = isMainFull
+    ? "the bottleneck is the main thread, busy all the time"
+    : `${used.toFixed(1)} of 2 cores are used`;
+  return `${named}; ${most}.`;
+}
+
+/** Also where there are more. */
+function onTwoCores(measured) {
+  return async (bench) => {
+    if (cpus().length <= 2) return measured(bench);
+    const pin = (list) => spawnSync("taskset", ["-apc", list, `${process.pid}`]);
+    pin("0,1");
+    try {
+      return await measured(bench);
+    } finally {
+      pin(`0-${cpus().length - 1}`);
+    }
+  };
+}
