@@ -98,6 +98,20 @@ export const LOOKAHEAD_RUNS = 64;
 export const RETRY_ATTEMPTS = 3;
 export const RETRY_DELAY_MS = 500;
 
+/**
+ * How long a host may take. What is sent waits in the buffers of both systems, unseen: a host that has taken nothing
+ * for a minute is gone. The longest request is that for the pack of a very large signature file.
+ */
+export const HOST_LIMITS = {
+  connectMs: 10_000,
+  idleMs: 60_000,
+  totalMs: 4 * 3_600_000,
+  lowSpeedBytesPerSecond: 1024,
+} as const;
+
+/** What is sent at once: as much as moves in a minute at the lowest speed. */
+export const HTTP_SEND_CHUNK_BYTES = 64 * KIB;
+
 /** A read from a host that is a mounted folder, which may be dead. */
 export const HOST_READ_MAX_MS = 60_000;
 

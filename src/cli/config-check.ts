@@ -35,8 +35,9 @@ interface Checked {
 }
 
 function checkMaster(text: string, file: string): Checked[] {
-  return loadMasterConfig(text, file).mirrors.map(({ name, signing, schedule }) => {
+  return loadMasterConfig(text, file).mirrors.map(({ name, signing, schedule, hosts }) => {
     checkKey(signing.keyFile, `${file}: ${name}: signing.keyFile`, parseSigningKey);
+    for (const host of hosts) readCredentials(host);
     return { name, schedule };
   });
 }

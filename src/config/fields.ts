@@ -164,12 +164,6 @@ export function sourceUrl(folder: string) {
   );
 }
 
-export function fileUrl(folder: string) {
-  return field("a file URL", (value) =>
-    typeof value === "string" ? parseSourceUrl(value, folder, ["file:"]) : undefined,
-  );
-}
-
 export function publicUrl() {
   return field("an http(s) URL", (value) =>
     typeof value === "string" ? parseSourceUrl(value, "/", ["http:", "https:"]) : undefined,

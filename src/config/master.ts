@@ -1,11 +1,11 @@
 import path from "node:path";
 import type { z } from "zod";
 import { MAX_K, MAX_M } from "../limits.js";
+import { type AccessSettings, accessFields, checkAccess } from "./access.js";
 import { checkMirrors, checkName, isInside, type Report, reportRepeated } from "./cross-checks.js";
 import { MASTER_DEFAULTS } from "./defaults.js";
 import {
   duration,
-  fileUrl,
   flag,
   hostPath,
   integer,
@@ -19,6 +19,7 @@ import {
   schedule,
   section,
   size,
+  sourceUrl,
   text,
   treePath,
 } from "./fields.js";
@@ -71,7 +72,7 @@ export interface DuplicitySettings {
   readonly exclude: readonly string[];
 }
 
-export interface HostSettings {
+export interface HostSettings extends AccessSettings {
   readonly name: string;
   readonly url: string;
   readonly shares: readonly number[];
@@ -146,9 +147,10 @@ function duplicityFields() {
 function hostFields(folder: string) {
   return section({
     name: name(),
-    url: fileUrl(folder),
+    url: sourceUrl(folder),
     shares: list(integer(0, MAX_K + MAX_M - 1), 1),
     publicUrl: publicUrl().exactOptional(),
+    ...accessFields(folder),
   });
 }
 
@@ -231,6 +233,7 @@ function checkHosts(mirror: MirrorFields, report: Report): void {
     (number, value) =>
       report(["hosts", number, "name"], `expected a name of its own, got ${value} again`),
   );
+  hosts.forEach((host, number) => checkAccess(host, ["hosts", number], report));
   hosts.forEach((host, number) =>
     host.shares.forEach((share, at) => {
       if (share >= shares.n) {

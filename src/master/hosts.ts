@@ -28,7 +28,7 @@ export class Hosts {
     const hosts = config.hosts.map((settings, at) => ({
       settings,
       shares: settings.shares,
-      host: openHost({ ...settings, runtime: options.runtime }),
+      host: openHost({ ...settings, access: settings, runtime: options.runtime }),
       before: states[at],
       failure: undefined,
       generation: states[at]?.generation,

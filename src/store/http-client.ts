@@ -1,5 +1,6 @@
-/** One GET after the other over kept connections, with every wait bounded; what the answers mean is not decided here. */
+/** One request after the other over kept connections, with every wait bounded; what the answers mean is not decided here. */
 import { AssertionError } from "node:assert";
+import { Readable } from "node:stream";
 import { type Dispatcher, request } from "undici";
 import { isMirrorError, MirrorError } from "../errors.js";
 import { HTTP_REDIRECTS_MAX } from "../limits.js";
@@ -10,11 +11,21 @@ import { RequestGuard } from "./request-guard.js";
 import type { SourceLimits, Traffic } from "./source.js";
 
 export interface HttpRequest {
+  /** GET when not given; only that and HEAD follow redirects. */
+  readonly method?: "GET" | "HEAD" | "PUT" | "DELETE" | "MKCOL" | "MOVE";
+  readonly body?: HttpBody;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** How much longer than usual the answer may take to begin. */
   readonly waitMs?: number;
   readonly signal: AbortSignal;
+}
+
+/** What a request carries. */
+export interface HttpBody {
+  readonly sizeBytes: number;
+  /** Small enough that each of them moves within a source's idle time. */
+  readonly chunks: AsyncIterable<Uint8Array>;
 }
 
 /** An answer that is not a redirect. */
@@ -55,7 +66,7 @@ export class HttpClient {
   }
 
   /** What `use` makes of the answer. @throws MirrorError SOURCE_UNREACHABLE, SOURCE_TIMEOUT, SOURCE_INVALID */
-  async get<T>(wanted: HttpRequest, use: (answer: HttpAnswer) => Promise<T>): Promise<T> {
+  async ask<T>(wanted: HttpRequest, use: (answer: HttpAnswer) => Promise<T>): Promise<T> {
     wanted.signal.throwIfAborted();
     const what = wanted.url.href;
     const guard = new RequestGuard({ ...wanted, limits: this.#limits, what });
@@ -80,10 +91,11 @@ export class HttpClient {
   ): Promise<T> {
     let url = wanted.url;
     for (let redirects = 0; ; redirects++) {
-      const response = await this.#send(url, wanted.headers, guard.signal);
+      const response = await this.#send(url, wanted, guard);
       guard.answered();
       try {
         const next = redirectTarget(response, url, wanted.url.href);
+        if (next !== undefined) checkMayFollow(wanted);
         if (next === undefined) return await use(this.#answer(wanted.url, response, guard));
         if (redirects === HTTP_REDIRECTS_MAX) refuse(wanted.url.href, "redirects without end");
         this.#log.debug("source.redirected", { from: wanted.url.href, to: next.host });
@@ -96,16 +108,21 @@ export class HttpClient {
 
   async #send(
     url: URL,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
+    { method = "GET", headers, body }: HttpRequest,
+    guard: RequestGuard,
   ): Promise<Dispatcher.ResponseData> {
     this.#requests++;
-    this.#bytes += `GET ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`.length;
+    this.#bytes += `${method} ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`.length;
     const dispatcher = this.#connections.dispatcher(url);
     const allHeaders = { ...headers, ...this.#connections.headers(url) };
     this.#bytes += headersSize(allHeaders);
     const sent = { "accept-encoding": "identity", ...allHeaders };
-    const response = await request(url, { dispatcher, headers: sent, signal });
+    const response = await request(url, {
+      ...{ dispatcher, method, headers: sent, signal: guard.signal },
+      ...(body === undefined ? {} : this.#carry(body, sent, guard)),
+      // Otherwise the connection would be given up after each HEAD.
+      ...(method === "HEAD" ? { reset: false } : {}),
+    });
     this.#bytes += "HTTP/1.1 200 OK\r\n\r\n".length + headersSize(response.headers);
     return response;
   }
@@ -117,6 +134,21 @@ export class HttpClient {
       header: (name) => onlyValue(response, name),
       chunks: this.#measured(response.body, guard),
     };
+  }
+
+  #carry(
+    { sizeBytes, chunks }: HttpBody,
+    headers: Readonly<Record<string, string>>,
+    guard: RequestGuard,
+  ): { readonly body: Readable; readonly headers: Readonly<Record<string, string>> } {
+    const body = Readable.from(this.#sent(chunks, guard), { objectMode: false });
+    return { body, headers: { ...headers, "content-length": `${sizeBytes}` } };
+  }
+
+  /** What is sent is watched like what comes: it must flow. */
+  async *#sent(chunks: AsyncIterable<Uint8Array>, guard: RequestGuard): AsyncGenerator<Uint8Array> {
+    guard.answered();
+    yield* this.#measured(chunks, guard);
   }
 
   async *#measured(
@@ -150,6 +182,12 @@ function redirectTarget(
   const isKept = target.protocol === from.protocol || target.protocol === "https:";
   if (isKept && target.username === "" && target.password === "") return target;
   return refuse(what, `redirects from ${from.protocol} to ${target.protocol}//${target.host}`);
+}
+
+/** What was sent is not sent on to whom nobody named. */
+function checkMayFollow({ method = "GET", url }: HttpRequest): void {
+  if (method === "GET" || method === "HEAD") return;
+  refuse(url.href, `redirects a ${method}: expected the address itself`);
 }
 
 function onlyValue(response: Dispatcher.ResponseData, name: string): string | undefined {

@@ -53,7 +53,7 @@ export class HttpSource implements Source {
     if (waitMs !== undefined) headers["prefer"] = `wait=${Math.ceil(waitMs / 1000)}`;
     const client = await this.#open();
     const wanted = { url: this.#locate("head"), headers, signal };
-    return client.get(waitMs === undefined ? wanted : { ...wanted, waitMs }, headOf);
+    return client.ask(waitMs === undefined ? wanted : { ...wanted, waitMs }, headOf);
   }
 
   async read(path: string, range: ByteRange, options: ReadOptions): Promise<Uint8Array> {
@@ -63,7 +63,7 @@ export class HttpSource implements Source {
     const { signal, watch } = options;
     const client = await this.#open();
     watch?.asked();
-    return client.get({ url: this.#locate(path), headers, signal }, (answer) =>
+    return client.ask({ url: this.#locate(path), headers, signal }, (answer) =>
       rangeOf(answer, range, watch),
     );
   }

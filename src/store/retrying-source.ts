@@ -25,7 +25,8 @@ export function retrying(source: Source, options: RetryOptions): Source {
   };
 }
 
-async function retry<T>(
+/** What `attempt` gives, tried again when it failed in a way that may pass. */
+export async function retry<T>(
   attempt: () => Promise<T>,
   { random, attempts, delayMs }: RetryOptions,
   signal: AbortSignal,

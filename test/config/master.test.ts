@@ -91,6 +91,21 @@ describe("loadMasterConfig", () => {
     );
   });
 
+  it("takes hosts over HTTP, and secrets for them only where nobody reads them on the way", () => {
+    const host = (url: string, more: string): string =>
+      `hosts: [{ name: a, url: "${url}", shares: [0, 1, 2, 3, 4, 5], ${more} }]`;
+    const auth = "auth: { bearerFile: token }";
+    expect(mirror(host("https://h.example/dav/pub/", auth)).hosts).toMatchObject([
+      { url: "https://h.example/dav/pub", auth: { bearerFile: "/etc/dupmirror/token" } },
+    ]);
+    expect(() => mirror(host("http://h.example/pub", auth))).toThrow(
+      "hosts[0].auth: expected https, or allowHttp: true",
+    );
+    expect(() => mirror(host("ftp://h.example/pub", auth))).toThrow(
+      'hosts[0].url: expected an http(s) or file URL, got "ftp://h.example/pub"',
+    );
+  });
+
   it("refuses two hosts of one name", () => {
     const text = `hosts:
       - { name: a, url: /a, shares: [0, 1, 2, 3, 4, 5] }

@@ -33,7 +33,19 @@ describe("samples", () => {
         hosts: [
           { name: "a", url: "file:///mnt/a", shares: [0, 1], publicUrl: "http://a.example/pub" },
           { name: "b", url: "file:///mnt/b", shares: [2, 3], publicUrl: "http://b.example/pub" },
-          { name: "c", url: "file:///mnt/c", shares: [4, 5], publicUrl: "http://c.example/pub" },
+          {
+            name: "c",
+            url: "https://c.example/dav/pub",
+            shares: [4, 5],
+            publicUrl: "http://c.example/pub",
+            auth: {
+              kind: "basic",
+              user: "dupmirror",
+              passwordFile: "/etc/dupmirror/c.password",
+              allowHttp: false,
+            },
+            tls: { caFile: "/etc/dupmirror/ca.pem" },
+          },
         ],
         hostMargin: 1,
         http: {

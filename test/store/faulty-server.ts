@@ -65,7 +65,7 @@ export async function startFaultyServer(
 }
 
 /** Proper service: GET with single ranges and entity tags. */
-function serveFrom(files: ReadonlyMap<string, Uint8Array>): Misbehaviour {
+export function serveFrom(files: ReadonlyMap<string, Uint8Array>): Misbehaviour {
   return (request, response) => {
     const bytes = files.get((request.url ?? "").replace(/^\/pub\//, ""));
     if (bytes === undefined) {

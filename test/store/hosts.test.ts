@@ -1,14 +1,29 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Access } from "../../src/store/access.js";
+import type { Host } from "../../src/store/host.js";
 import { openHost } from "../../src/store/open-host.js";
 import { openSource } from "../../src/store/open-source.js";
 import { temporaryFolder } from "../support/temporary.js";
+import {
+  NO_NGINX,
+  NO_RCLONE,
+  PASSWORD,
+  startNginx,
+  startRclone,
+  USER,
+} from "../support/web-servers.js";
 import { contentOf, describeHost, type TestHost } from "./host-conformance.js";
+import { startPutServer } from "./put-server.js";
 import { neverAborted, PATIENT_LIMITS, testRuntime } from "./runtime.js";
 
 describeHost("a folder", () => Promise.resolve(folderHost()));
+
+describeHost("nginx, with TLS and a password", openNginx, NO_NGINX);
+describeHost("rclone's WebDAV server", openRclone, NO_RCLONE);
+describeHost("a server that takes files by PUT alone", openPutServer);
 
 describe("a folder that is a host", () => {
   const options = { signal: neverAborted() };
@@ -55,8 +70,8 @@ describe("a URL", () => {
     expect(open).not.toThrow(/secret/);
   });
 
-  it.each(["https://example.org/pub", "rclone://remote/pub"])("of a host is refused: %s", (url) => {
-    const open = () => openHost({ name: "a", url, runtime: testRuntime() });
+  it("of a host is refused when nothing speaks its protocol", () => {
+    const open = () => openHost({ name: "a", url: "rclone://a/pub", runtime: testRuntime() });
 
     expect(open).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
   });
@@ -66,6 +81,36 @@ function folderHost(): TestHost {
   const folder = path.join(temporaryFolder(), "mnt", "host");
   const url = pathToFileURL(folder).href;
   return { host: openHost({ name: "a", url, runtime: testRuntime() }), ...lookInto(folder) };
+}
+
+async function openNginx(): Promise<TestHost> {
+  const { url, folder, certificates } = await startNginx();
+  const passwordFile = path.join(temporaryFolder(), "password");
+  writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
+  const access = {
+    tls: { caFile: certificates.caFile },
+    auth: { kind: "basic", user: USER, passwordFile },
+  } as const;
+  return { host: openFor(url, access), ...lookInto(path.join(folder, "dav/pub")) };
+}
+
+async function openRclone(): Promise<TestHost> {
+  const { url, folder } = await startRclone();
+  return { host: openFor(url), ...lookInto(path.join(folder, "dav/pub")) };
+}
+
+async function openPutServer(): Promise<TestHost> {
+  const { url, files } = await startPutServer();
+  const list = (): string[] => [...files.keys()];
+  return { host: openFor(url), list, lies: (file) => files.get(file) };
+}
+
+/** Closed when the test ends. */
+function openFor(url: string, access: Access = {}): Host {
+  const options = { name: "a", url, access, limits: PATIENT_LIMITS, runtime: testRuntime() };
+  const host = openHost(options);
+  onTestFinished(() => host.close());
+  return host;
 }
 
 function lookInto(folder: string): Pick<TestHost, "lies" | "list"> {

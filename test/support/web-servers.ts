@@ -1,0 +1,129 @@
+/** Web servers that are none of ours, each a process of its own with a folder behind it. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { execa, execaSync } from "execa";
+import { onTestFinished } from "vitest";
+import { type Certificates, makeCertificates } from "../store/certificates.js";
+import { temporaryFolder } from "./temporary.js";
+
+export const USER = "pusher";
+export const PASSWORD = "s3cr3t-of-the-hosts";
+
+export interface WebServer {
+  readonly url: string;
+  /** What it serves, and takes. */
+  readonly folder: string;
+  readonly stop: () => Promise<void>;
+}
+
+export interface SecureServer extends WebServer {
+  readonly certificates: Certificates;
+}
+
+/** Root's programs are in no plain user's path. */
+const PATHS = { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` };
+
+/** Why tests with the program cannot run here; undefined when they can. */
+function lacksProgram(program: string, words: readonly string[]): string | undefined {
+  const { exitCode } = execaSync(program, words, { reject: false, env: PATHS });
+  return exitCode === 0 ? undefined : `skipped: ${program} is not installed`;
+}
+
+export const NO_NGINX = lacksProgram("nginx", ["-v"]);
+export const NO_RCLONE = lacksProgram("rclone", ["version"]);
+
+/** nginx with WebDAV, TLS and a password for all it does; missing folders are not made by themselves. */
+export async function startNginx(
+  options: { readonly isReadFree?: boolean; readonly port?: number; readonly folder?: string } = {},
+): Promise<SecureServer> {
+  const certificates = makeCertificates();
+  const place = temporaryFolder();
+  const folder = options.folder ?? path.join(place, "served");
+  mkdirSync(path.join(folder, "dav"), { recursive: true });
+  const hash = execaSync("openssl", ["passwd", "-apr1", PASSWORD]).stdout;
+  writeFileSync(path.join(place, "users"), `${USER}:${hash}\n`, { mode: 0o644 });
+  for (let attempt = 0; ; attempt++) {
+    const port = options.port ?? (await freePort());
+    const text = nginxConfig({ place, folder, port, certificates, ...options });
+    writeFileSync(path.join(place, "nginx.conf"), text);
+    const words = ["-p", place, "-c", path.join(place, "nginx.conf")];
+    try {
+      const stop = await startServer("nginx", words, /start worker process \d/);
+      return { url: `https://127.0.0.1:${port}/dav/pub`, folder, certificates, stop };
+    } catch (error) {
+      // Another process may have taken the port meanwhile.
+      if (attempt === 5 || !String(error).includes("Address already in use")) throw error;
+    }
+  }
+}
+
+/** rclone as a WebDAV server; without a password. */
+export async function startRclone(): Promise<WebServer> {
+  const folder = temporaryFolder();
+  let url = "";
+  const words = ["serve", "webdav", "--addr", "127.0.0.1:0", folder];
+  const stop = await startServer("rclone", words, (text) => {
+    url = /WebDav Server started on (http:\S+)/.exec(text)?.[1] ?? "";
+    return url !== "";
+  });
+  return { url: `${url}dav/pub`, folder, stop };
+}
+
+/** Resolves once it says on stderr that it is ready; it is stopped when the test ends. */
+async function startServer(
+  program: string,
+  words: readonly string[],
+  ready: RegExp | ((text: string) => boolean),
+): Promise<() => Promise<void>> {
+  const isReady = ready instanceof RegExp ? (text: string) => ready.test(text) : ready;
+  const child = execa(program, words, { reject: false, stdin: "ignore", env: PATHS });
+  const ended = child.then((result) => result);
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await ended;
+  };
+  onTestFinished(stop);
+  let said = "";
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      if (isReady(said)) resolve();
+    });
+    void ended.then(() => reject(new Error(`${program} ended: ${said}`)));
+  });
+  return stop;
+}
+
+function nginxConfig(options: {
+  readonly place: string;
+  readonly folder: string;
+  readonly port: number;
+  readonly certificates: Certificates;
+  readonly isReadFree?: boolean;
+}): string {
+  const { place, folder, port, certificates, isReadFree } = options;
+  const { certFile, keyFile } = certificates.server;
+  const password = `auth_basic x; auth_basic_user_file ${place}/users;`;
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${place}/${name};`,
+  );
+  return [
+    ...(process.getuid?.() === 0 ? ["user root;"] : []),
+    `daemon off; worker_processes 1; pid ${place}/pid; error_log stderr notice;`,
+    "events { worker_connections 256; }",
+    `http { access_log off; ${temporary.join(" ")} server {`,
+    `listen 127.0.0.1:${port} ssl; ssl_certificate ${certFile}; ssl_certificate_key ${keyFile};`,
+    `root ${folder}; client_max_body_size 1g; dav_methods PUT DELETE MOVE MKCOL;`,
+    isReadFree === true ? `location / { limit_except GET { ${password} } }` : password,
+    "} }",
+  ].join("\n");
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
