@@ -49,11 +49,18 @@ export type ErrorCode =
 /** A failure of the world: what was expected, what was found, where, and what the operator can do. */
 export class MirrorError extends Error {
   readonly code: ErrorCode;
+  /** Whoever failed wants to be left alone for so long. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message, "cause" in options ? { cause: options.cause } : {});
     this.name = "MirrorError";
     this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

@@ -104,6 +104,7 @@ export const RETRY_DELAY_MS = 500;
  */
 export const HOST_LIMITS = {
   connectMs: 10_000,
+  firstByteMs: 60_000,
   idleMs: 60_000,
   totalMs: 4 * 3_600_000,
   lowSpeedBytesPerSecond: 1024,
@@ -111,6 +112,12 @@ export const HOST_LIMITS = {
 
 /** What is sent at once: as much as moves in a minute at the lowest speed. */
 export const HTTP_SEND_CHUNK_BYTES = 64 * KIB;
+
+/** A source that wants to be left alone for longer is not waited for: the next cycle may find it ready. */
+export const RETRY_REST_MAX_MS = 30_000;
+
+/** A source that wants to be left alone for longer is asked again after this: its clock may be wrong, or it means us ill. */
+export const RETRY_AFTER_MAX_MS = 60 * 60_000;
 
 /** A read from a host that is a mounted folder, which may be dead. */
 export const HOST_READ_MAX_MS = 60_000;

@@ -20,14 +20,14 @@ export function readReplicaMirrors(options: ReplicaOptions): readonly ReplicaMir
 
 function override(mirror: ReplicaMirror, options: ReplicaOptions): ReplicaMirror {
   const maxFiles = wholeNumber("--max-delete", options.maxDelete) ?? mirror.delete.maxFiles;
-  const idleMs = milliseconds("--timeout", options.timeout) ?? mirror.limits.idleMs;
+  const idleMs = milliseconds("--timeout", options.timeout);
   const bandwidth = rate("--bwlimit", options.bwlimit) ?? mirror.bandwidth;
   return {
     ...mirror,
     include: options.include ?? mirror.include,
     exclude: [...mirror.exclude, ...(options.exclude ?? [])],
     delete: { ...mirror.delete, maxFiles },
-    limits: { ...mirror.limits, idleMs },
+    limits: { ...mirror.limits, ...(idleMs !== undefined && { idleMs, firstByteMs: idleMs }) },
     ...(bandwidth === undefined ? {} : { bandwidth }),
   };
 }

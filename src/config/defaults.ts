@@ -33,6 +33,8 @@ export const REPLICA_DEFAULTS = {
   verify: { repair: true },
   limits: {
     connectMs: 10 * SECOND_MS,
+    /** A disk that sleeps, or an object store that looks for the object: some seconds. */
+    firstByteMs: 20 * SECOND_MS,
     idleMs: 30 * SECOND_MS,
     totalMs: 10 * MINUTE_MS,
     lowSpeedBytesPerSecond: 1024,

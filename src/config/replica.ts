@@ -64,11 +64,15 @@ export interface SourceSettings extends AccessSettings {
   readonly shares?: readonly number[];
 }
 
+/** Each is counted by itself. */
 export interface SourceLimits {
+  /** Until a connection stands, TLS and all. */
   readonly connectMs: number;
+  /** From the request to the beginning of its answer. */
+  readonly firstByteMs: number;
   /** Between two pieces of an answer. */
   readonly idleMs: number;
-  /** For one request. */
+  /** For one request, with all that it takes. */
   readonly totalMs: number;
   /** A source that is slower for `idleMs` is given up. */
   readonly lowSpeedBytesPerSecond: number;
@@ -141,6 +145,7 @@ function limitFields() {
   const defaults = REPLICA_DEFAULTS.limits;
   return section({
     connect: duration(100, DAY_MS).default(defaults.connectMs),
+    firstByte: duration(100, DAY_MS).default(defaults.firstByteMs),
     idle: duration(100, DAY_MS).default(defaults.idleMs),
     total: duration(100, DAY_MS).default(defaults.totalMs),
     lowSpeed: size(0, Number.MAX_SAFE_INTEGER).default(defaults.lowSpeedBytesPerSecond),
@@ -162,6 +167,7 @@ function toMirror(fields: MirrorFields): ReplicaMirror {
     poll: { everyMs: poll.every, jitter: poll.jitter / 100 },
     limits: {
       connectMs: limits.connect,
+      firstByteMs: limits.firstByte,
       idleMs: limits.idle,
       totalMs: limits.total,
       lowSpeedBytesPerSecond: limits.lowSpeed,

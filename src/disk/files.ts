@@ -4,6 +4,7 @@ import { type FileHandle, open, stat as statLater } from "node:fs/promises";
 import { MirrorError } from "../errors.js";
 import { describe, diskFailure, systemCode } from "./disk-failure.js";
 import { writeAll } from "./file-io.js";
+import { unlessAborted } from "./unless-aborted.js";
 
 /** What changes when a file is written or replaced. */
 export interface FileIdentity {
@@ -171,30 +172,6 @@ const SOURCE_CODES = new Map<string, "SOURCE_MISSING" | "SOURCE_INVALID">([
   ["ENXIO", "SOURCE_INVALID"],
   ["ELOOP", "SOURCE_INVALID"],
 ]);
-
-/** A read of a dead network file system cannot be stopped, but need not be waited for. */
-async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = rejection();
-  const stop = (): void => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-}
-
-function rejection(): {
-  readonly promise: Promise<never>;
-  readonly reject: (why: unknown) => void;
-} {
-  let reject: (why: unknown) => void = () => undefined;
-  const promise = new Promise<never>((_, no) => {
-    reject = no;
-  });
-  return { promise, reject };
-}
 
 function ifPresent<T>(doing: string, look: () => T): T | undefined {
   try {

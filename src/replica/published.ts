@@ -8,6 +8,7 @@ import { findLedger, type Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 import type { SourcePool } from "../retrieve/source-pool.js";
 import type { Runtime } from "../runtime.js";
+import type { Rests } from "../store/resting-source.js";
 import type { PublishedSet } from "./choose-target.js";
 import { Decryptor } from "./decryptor.js";
 import { readLedger } from "./ledger-copy.js";
@@ -25,6 +26,8 @@ export interface PublishedOptions {
   readonly signal: AbortSignal;
   /** How long a source may hold back its answer while it has no new head, unless `wake` fires. */
   readonly wait?: { readonly forMs: number; readonly wake: AbortSignal };
+  /** What sources asked for in earlier cycles of this process. */
+  readonly rests?: Rests;
   /** Goes on beside the cycles of this process, and has a work folder of its own. */
   readonly isBeside?: boolean;
 }
@@ -37,7 +40,7 @@ export async function withPublished<T>(
   const { config, runtime, isBeside } = options;
   const files = stateFiles(config.stateDirectory);
   const workFolder = isBeside === true ? files.verifySpill : files.spill;
-  const shelf = new SourceShelf(config, runtime);
+  const shelf = new SourceShelf(config, runtime, options.rests);
   const decryptor = new Decryptor(config, workFolder, runtime.log);
   try {
     return await work(new Published(options, { files, workFolder, shelf, decryptor }));

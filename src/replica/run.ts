@@ -5,6 +5,7 @@ import { openControlSocket } from "../daemon/control-socket.js";
 import { lockState } from "../daemon/lock.js";
 import { isMirrorError } from "../errors.js";
 import type { LogFields, Runtime } from "../runtime.js";
+import { Rests } from "../store/resting-source.js";
 import { runCycle } from "./cycle.js";
 import type { HoldReport } from "./hold.js";
 import type { SyncReport } from "./report.js";
@@ -35,6 +36,7 @@ export async function runReplica(options: RunOptions): Promise<void> {
 class Follower {
   readonly #mirror: ReplicaMirror;
   readonly #options: RunOptions;
+  readonly #rests = new Rests();
   #last: LastCycle | undefined;
   #toldHold: string | undefined;
   #wake = new AbortController();
@@ -77,7 +79,8 @@ class Follower {
     const waitMaxMs = this.#verify.isDue ? 0 : LONG_POLL_MAX_MS;
     const wait = { forMs: Math.min(waitMs, waitMaxMs), wake: this.#wake.signal };
     try {
-      const report = await runCycle({ config: this.#mirror, runtime, signal, wait });
+      const rests = this.#rests;
+      const report = await runCycle({ config: this.#mirror, runtime, signal, wait, rests });
       if (report.strategy !== "none") runtime.log.info("cycle.done", describe(report));
       this.#tellHold(report.held);
       this.#remember({ kind: "done", strategy: report.strategy });

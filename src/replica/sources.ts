@@ -6,24 +6,29 @@ import { type PooledSource, SourcePool, type SourceReport } from "../retrieve/so
 import type { Runtime } from "../runtime.js";
 import { openSource } from "../store/open-source.js";
 import { Pace, paced } from "../store/paced-source.js";
+import { Rests, resting } from "../store/resting-source.js";
 import { retrying } from "../store/retrying-source.js";
 import type { Source, Traffic } from "../store/source.js";
 
 /** A source is asked for its head this often before it counts as silent. Of reading the pool takes care. */
 const POLL_ATTEMPTS = 2;
 const POLL_RETRY_DELAY_MS = 250;
+const POLL_REST_MAX_MS = 5000;
 
 /** Opens each source once, however often it is named; remembers them to count and close. */
 export class SourceShelf {
   readonly #mirror: ReplicaMirror;
   readonly #runtime: Runtime;
+  readonly #rests: Rests;
   readonly #open = new Map<string, Source>();
   readonly #pace: Pace | undefined;
   #pool: SourcePool | undefined;
 
-  constructor(mirror: ReplicaMirror, runtime: Runtime) {
+  /** @param rests what is known from earlier cycles of sources that want to be left alone */
+  constructor(mirror: ReplicaMirror, runtime: Runtime, rests = new Rests()) {
     this.#mirror = mirror;
     this.#runtime = runtime;
+    this.#rests = rests;
     const { bandwidth } = mirror;
     if (bandwidth !== undefined) this.#pace = new Pace(bandwidth, runtime.clock);
   }
@@ -31,7 +36,12 @@ export class SourceShelf {
   /** Where to poll: the configured sources, and those of the head that is trusted so far. */
   sources(head: Head | undefined): Source[] {
     const { random } = this.#runtime;
-    const patience = { random, attempts: POLL_ATTEMPTS, delayMs: POLL_RETRY_DELAY_MS };
+    const patience = {
+      random,
+      attempts: POLL_ATTEMPTS,
+      delayMs: POLL_RETRY_DELAY_MS,
+      restMaxMs: POLL_REST_MAX_MS,
+    };
     return this.#pooled(head).map(({ source }) => retrying(source, patience));
   }
 
@@ -92,7 +102,8 @@ export class SourceShelf {
       limits: this.#mirror.limits,
       runtime: this.#runtime,
     });
-    const source = this.#pace === undefined ? opened : paced(opened, this.#pace);
+    const asked = this.#pace === undefined ? opened : paced(opened, this.#pace);
+    const source = resting(asked, this.#rests, this.#runtime);
     this.#open.set(url, source);
     return source;
   }

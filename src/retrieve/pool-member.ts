@@ -1,6 +1,11 @@
 import PQueue from "p-queue";
 import { isMirrorError, MirrorError } from "../errors.js";
-import { RETRY_ATTEMPTS, RETRY_DELAY_MS, SOURCE_REQUESTS_MAX } from "../limits.js";
+import {
+  RETRY_ATTEMPTS,
+  RETRY_DELAY_MS,
+  RETRY_REST_MAX_MS,
+  SOURCE_REQUESTS_MAX,
+} from "../limits.js";
 import type { Runtime } from "../runtime.js";
 import { retrying } from "../store/retrying-source.js";
 import type { ByteRange, ReadWatch, Source } from "../store/source.js";
@@ -51,7 +56,12 @@ export class PoolMember {
     this.#declared = shares;
     this.#runtime = runtime;
     const { random } = runtime;
-    const retries = { random, attempts: RETRY_ATTEMPTS, delayMs: RETRY_DELAY_MS };
+    const retries = {
+      random,
+      attempts: RETRY_ATTEMPTS,
+      delayMs: RETRY_DELAY_MS,
+      restMaxMs: RETRY_REST_MAX_MS,
+    };
     this.#patient = retrying(source, retries);
   }
 
@@ -144,7 +154,7 @@ export class PoolMember {
     } else if (error.code === "SOURCE_SHORT") {
       this.#absences.set(path, { fromByte: range.offset + range.sizeBytes, untilMs });
     } else {
-      this.#score.failed(startMs, nowMs);
+      this.#score.failed(startMs, nowMs, error.retryAfterMs);
     }
   }
 

@@ -41,14 +41,15 @@ export class SourceScore {
   /**
    * The longer a failure took to show, and the more there were in a row, the longer it is not risked again.
    * Requests that were under way together fail for one reason, and count once.
+   * @param restMs how long the source wants to be left alone
    */
-  failed(startedAtMs: number, nowMs: number): void {
+  failed(startedAtMs: number, nowMs: number, restMs = 0): void {
     if (this.#failuresInRow === 0 || startedAtMs >= this.#failedAtMs) this.#failuresInRow++;
     this.#failedAtMs = nowMs;
     const doublings = Math.min(this.#failuresInRow - 1, 10);
     const elapsedMs = nowMs - startedAtMs;
     const pauseMs = Math.max(AVOID_MIN_MS, elapsedMs * AVOID_FACTOR) * 2 ** doublings;
-    const untilMs = nowMs + Math.min(pauseMs, AVOID_MAX_MS);
+    const untilMs = nowMs + Math.max(Math.min(pauseMs, AVOID_MAX_MS), restMs);
     this.#avoidedUntilMs = Math.max(this.#avoidedUntilMs, untilMs);
   }
 

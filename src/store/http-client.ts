@@ -2,13 +2,16 @@
 import { AssertionError } from "node:assert";
 import { Readable } from "node:stream";
 import { type Dispatcher, request } from "undici";
+import { unlessAborted } from "../disk/unless-aborted.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import { HTTP_REDIRECTS_MAX } from "../limits.js";
-import type { Log } from "../runtime.js";
+import type { Runtime } from "../runtime.js";
 import type { Access } from "./access.js";
 import { Connections } from "./connections.js";
 import { RequestGuard } from "./request-guard.js";
+import { parseRetryAfter } from "./retry-after.js";
 import type { SourceLimits, Traffic } from "./source.js";
+import { whenSent } from "./when-sent.js";
 
 export interface HttpRequest {
   /** GET when not given; only that and HEAD follow redirects. */
@@ -18,6 +21,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** How much longer than usual the answer may take to begin. */
   readonly waitMs?: number;
+  /** What to ask for instead when the connection broke: the rest. `undefined`: that is the end of it. */
+  readonly goOn?: () => HttpRequest["headers"] | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -33,6 +38,8 @@ export interface HttpAnswer {
   /** What was asked for, for messages; where redirects led may be a secret. */
   readonly what: string;
   readonly status: number;
+  /** How long the server wants to be left alone, if it says so. */
+  readonly retryAfterMs: number | undefined;
   /** A header that was given exactly once. */
   header(name: string): string | undefined;
   /** The body; whoever stops early gives up the connection. */
@@ -44,20 +51,20 @@ export interface HttpClientOptions {
   readonly url: URL;
   readonly access: Access;
   readonly limits: SourceLimits;
-  readonly log: Log;
+  readonly runtime: Runtime;
 }
 
 export class HttpClient {
   readonly #limits: SourceLimits;
-  readonly #log: Log;
+  readonly #runtime: Runtime;
   readonly #connections: Connections;
   #bytes = 0;
   #requests = 0;
 
   /** Reads the files of `access`. @throws MirrorError CONFIG_INVALID */
-  constructor({ url, access, limits, log }: HttpClientOptions) {
+  constructor({ url, access, limits, runtime }: HttpClientOptions) {
     this.#limits = limits;
-    this.#log = log;
+    this.#runtime = runtime;
     this.#connections = new Connections({ url, access, connectMs: limits.connectMs });
   }
 
@@ -68,13 +75,9 @@ export class HttpClient {
   /** What `use` makes of the answer. @throws MirrorError SOURCE_UNREACHABLE, SOURCE_TIMEOUT, SOURCE_INVALID */
   async ask<T>(wanted: HttpRequest, use: (answer: HttpAnswer) => Promise<T>): Promise<T> {
     wanted.signal.throwIfAborted();
-    const what = wanted.url.href;
-    const guard = new RequestGuard({ ...wanted, limits: this.#limits, what });
+    const guard = new RequestGuard({ ...wanted, limits: this.#limits, what: wanted.url.href });
     try {
-      return await this.#follow(wanted, guard, use);
-    } catch (error) {
-      wanted.signal.throwIfAborted();
-      throw sourceFailure(error, what);
+      return await this.#ask(wanted, guard, use);
     } finally {
       guard.end();
     }
@@ -82,6 +85,28 @@ export class HttpClient {
 
   async close(): Promise<void> {
     await this.#connections.close();
+  }
+
+  /** As often as `wanted` goes on, all within the limits of one request. */
+  async #ask<T>(
+    wanted: HttpRequest,
+    guard: RequestGuard,
+    use: (answer: HttpAnswer) => Promise<T>,
+  ): Promise<T> {
+    const what = wanted.url.href;
+    for (let { headers } = wanted; ; ) {
+      try {
+        return await this.#follow({ ...wanted, headers }, guard, use);
+      } catch (error) {
+        wanted.signal.throwIfAborted();
+        const failure = sourceFailure(error, what);
+        if (!isMirrorError(failure, "SOURCE_UNREACHABLE")) throw failure;
+        const rest = wanted.goOn?.();
+        if (rest === undefined) throw failure;
+        this.#runtime.log.debug("source.resumed", { what, reason: failure.message });
+        headers = rest;
+      }
+    }
   }
 
   async #follow<T>(
@@ -98,7 +123,7 @@ export class HttpClient {
         if (next !== undefined) checkMayFollow(wanted);
         if (next === undefined) return await use(this.#answer(wanted.url, response, guard));
         if (redirects === HTTP_REDIRECTS_MAX) refuse(wanted.url.href, "redirects without end");
-        this.#log.debug("source.redirected", { from: wanted.url.href, to: next.host });
+        this.#runtime.log.debug("source.redirected", { from: wanted.url.href, to: next.host });
         url = next;
       } finally {
         await discard(response, guard.signal);
@@ -111,18 +136,22 @@ export class HttpClient {
     { method = "GET", headers, body }: HttpRequest,
     guard: RequestGuard,
   ): Promise<Dispatcher.ResponseData> {
+    guard.connecting();
     this.#requests++;
     this.#bytes += `${method} ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`.length;
-    const dispatcher = this.#connections.dispatcher(url);
+    const dispatcher = whenSent(this.#connections.dispatcher(url), () => guard.connected());
     const allHeaders = { ...headers, ...this.#connections.headers(url) };
     this.#bytes += headersSize(allHeaders);
     const sent = { "accept-encoding": "identity", ...allHeaders };
-    const response = await request(url, {
-      ...{ dispatcher, method, headers: sent, signal: guard.signal },
+    const { signal } = guard;
+    const options = {
+      ...{ dispatcher, method, headers: sent, signal },
       ...(body === undefined ? {} : this.#carry(body, sent, guard)),
       // Otherwise the connection would be given up after each HEAD.
       ...(method === "HEAD" ? { reset: false } : {}),
-    });
+    };
+    // Before there is a connection, undici heeds no signal.
+    const response = await unlessAborted(signal, () => request(url, options));
     this.#bytes += "HTTP/1.1 200 OK\r\n\r\n".length + headersSize(response.headers);
     return response;
   }
@@ -131,6 +160,7 @@ export class HttpClient {
     return {
       what: url.href,
       status: response.statusCode,
+      retryAfterMs: parseRetryAfter(onlyValue(response, "retry-after"), this.#runtime.clock.now()),
       header: (name) => onlyValue(response, name),
       chunks: this.#measured(response.body, guard),
     };

@@ -1,7 +1,7 @@
 /** A web server that takes files by PUT; where it speaks WebDAV, under another name first and then by MOVE. */
 import { MirrorError } from "../errors.js";
 import { HTTP_SEND_CHUNK_BYTES } from "../limits.js";
-import type { Log } from "../runtime.js";
+import type { Runtime } from "../runtime.js";
 import type { Access } from "./access.js";
 import { HOST_PIECE_BYTES, type Host, type HostContent, type HostOptions } from "./host.js";
 import type { HttpAnswer, HttpClient, HttpRequest } from "./http-client.js";
@@ -14,7 +14,7 @@ export interface HttpHostOptions {
   readonly url: string;
   readonly access: Access;
   readonly limits: SourceLimits;
-  readonly log: Log;
+  readonly runtime: Runtime;
 }
 
 export class HttpHost implements Host {
@@ -143,8 +143,8 @@ export class HttpHost implements Host {
   async #ask<T>(request: HttpRequest, use: (answer: HttpAnswer) => T): Promise<T> {
     if (this.#client === undefined) {
       const { HttpClient } = await import("./http-client.js");
-      const { access, limits, log } = this.#options;
-      this.#client ??= new HttpClient({ url: this.#base, access, limits, log });
+      const { access, limits, runtime } = this.#options;
+      this.#client ??= new HttpClient({ url: this.#base, access, limits, runtime });
     }
     return this.#client.ask(request, (answer) => Promise.resolve(answer).then(use));
   }
@@ -192,10 +192,10 @@ function isPassing(status: number): boolean {
   return [408, 425, 429].includes(status) || (status >= 500 && ![501, 505, 507].includes(status));
 }
 
-function checkDone({ status, what }: HttpAnswer, sizeBytes = 0): void {
+function checkDone({ status, what, retryAfterMs }: HttpAnswer, sizeBytes = 0): void {
   if (status >= 200 && status < 300) return;
   const message = `${what} answers with status ${status}`;
-  if (isPassing(status)) throw new MirrorError("SOURCE_UNREACHABLE", message);
+  if (isPassing(status)) throw new MirrorError("SOURCE_UNREACHABLE", message, { retryAfterMs });
   if (status === 507) throw new MirrorError("DISK_SPACE", `${message}: the host's disk is full`);
   const hint = HINTS.get(status)?.replace("SIZE", `${sizeBytes}`);
   throw new MirrorError("SOURCE_INVALID", hint === undefined ? message : `${message}: ${hint}`);

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { MirrorError } from "../errors.js";
-import { HOST_LIMITS, RETRY_ATTEMPTS, RETRY_DELAY_MS } from "../limits.js";
+import { HOST_LIMITS, RETRY_ATTEMPTS, RETRY_DELAY_MS, RETRY_REST_MAX_MS } from "../limits.js";
 import type { Runtime } from "../runtime.js";
 import type { Access } from "./access.js";
 import { FileHost } from "./file-host.js";
@@ -28,9 +28,13 @@ export function openHost(options: OpenHostOptions): Host {
       return new FileHost({ name, folder: fileURLToPath(url) });
     case "http:":
     case "https:": {
-      const { random, log } = runtime;
-      const host = new HttpHost({ name, url, access, limits, log });
-      return retryingHost(host, { random, attempts: RETRY_ATTEMPTS, delayMs: RETRY_DELAY_MS });
+      const host = new HttpHost({ name, url, access, limits, runtime });
+      return retryingHost(host, {
+        random: runtime.random,
+        attempts: RETRY_ATTEMPTS,
+        delayMs: RETRY_DELAY_MS,
+        restMaxMs: RETRY_REST_MAX_MS,
+      });
     }
     default: {
       const message = `host ${name}: expected http, https or file, got ${url}`;

@@ -24,7 +24,7 @@ export function openSource(options: OpenSourceOptions): Source {
   switch (protocol) {
     case "http:":
     case "https:":
-      return new HttpSource({ name, url, access, limits, log: runtime.log });
+      return new HttpSource({ name, url, access, limits, runtime });
     case "file:":
       return new FileSource({ name, url, limits, folder: fileURLToPath(url) });
     default:

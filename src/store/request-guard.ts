@@ -12,21 +12,21 @@ export interface GuardOptions {
 }
 
 /**
- * Watches one request, and aborts its `signal` with SOURCE_TIMEOUT when it takes too long to begin, stalls,
- * drips, or takes too long altogether. Time is counted in ticks of one timer: while this process itself is
- * busy no tick passes, so that a source is not blamed for it.
+ * Watches one request, and aborts its `signal` with SOURCE_TIMEOUT when a connection does not come about, when
+ * it takes too long to begin, stalls, drips, or takes too long altogether. Time is counted in ticks: while
+ * this process itself is busy no tick passes, so that a source is not blamed for it.
  */
 export class RequestGuard {
   readonly signal: AbortSignal;
   readonly #abort: ReturnType<typeof linkAbort>;
   readonly #what: string;
   readonly #limits: SourceLimits;
-  readonly #timer: NodeJS.Timeout;
-  readonly #answerTicks: number;
-  readonly #totalTicks: number;
-  #ticks = 0;
-  /** Bytes received in each of the last ticks, the oldest first; `undefined` until the answer has begun. */
-  #window: number[] | undefined;
+  readonly #waitMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  /** Ticks of all phases, in milliseconds. */
+  #spentMs = 0;
+  /** Bytes received in each of the last ticks of the phase, the oldest first. */
+  #window: number[] = [];
   #tickBytes = 0;
 
   constructor(options: GuardOptions) {
@@ -35,15 +35,25 @@ export class RequestGuard {
     this.signal = this.#abort.signal;
     this.#what = what;
     this.#limits = limits;
-    const tickMs = Math.max(1, limits.idleMs / TICKS_PER_WINDOW);
-    this.#answerTicks = Math.ceil((limits.connectMs + limits.idleMs + waitMs) / tickMs);
-    this.#totalTicks = Math.ceil((limits.totalMs + waitMs) / tickMs);
-    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#waitMs = waitMs;
+    this.connecting();
+  }
+
+  /** A request begins, or the next one after a redirect: it needs a connection. */
+  connecting(): void {
+    const { connectMs } = this.#limits;
+    this.#enter(connectMs, () => this.#fail(`no connection after ${connectMs} ms`));
+  }
+
+  /** The connection stands and the request is on its way: from now on the source may think. */
+  connected(): void {
+    const limitMs = this.#limits.firstByteMs + this.#waitMs;
+    this.#enter(limitMs, () => this.#fail(`no answer after ${limitMs} ms`));
   }
 
   /** The answer has begun: from now on bytes must flow. */
   answered(): void {
-    this.#window ??= [];
+    this.#enter(this.#limits.idleMs, () => this.#checkSpeed());
   }
 
   received(sizeBytes: number): void {
@@ -56,21 +66,28 @@ export class RequestGuard {
     this.#abort.unlink();
   }
 
-  #tick(): void {
-    this.#ticks++;
-    const { totalMs } = this.#limits;
-    if (this.#ticks >= this.#totalTicks) this.#fail(`not done after ${totalMs} ms`);
-    else if (this.#window !== undefined) this.#checkSpeed(this.#window);
-    else if (this.#ticks >= this.#answerTicks) this.#fail("no answer in time");
+  /** `judge` is called once the phase has lasted for `limitMs`, and with every tick that follows. */
+  #enter(limitMs: number, judge: () => void): void {
+    clearInterval(this.#timer);
+    if (this.signal.aborted) return;
+    const totalMs = this.#limits.totalMs + this.#waitMs;
+    const tickMs = Math.max(1, Math.min(limitMs, totalMs) / TICKS_PER_WINDOW);
+    const ticks = Math.ceil(limitMs / tickMs);
+    this.#window = [];
+    this.#tickBytes = 0;
+    this.#timer = setInterval(() => {
+      this.#spentMs += tickMs;
+      this.#window.push(this.#tickBytes);
+      this.#tickBytes = 0;
+      if (this.#spentMs >= totalMs) this.#fail(`not done after ${totalMs} ms`);
+      else if (this.#window.length >= ticks) judge();
+    }, tickMs);
   }
 
-  #checkSpeed(window: number[]): void {
-    window.push(this.#tickBytes);
-    this.#tickBytes = 0;
-    if (window.length < TICKS_PER_WINDOW) return;
+  #checkSpeed(): void {
     const { idleMs, lowSpeedBytesPerSecond } = this.#limits;
-    const bytes = window.reduce((sum, count) => sum + count, 0);
-    window.shift();
+    const bytes = this.#window.reduce((sum, count) => sum + count, 0);
+    this.#window.shift();
     if (bytes > 0 && bytes * 1000 >= lowSpeedBytesPerSecond * idleMs) return;
     this.#fail(
       `${bytes} bytes in ${idleMs} ms, at least ${lowSpeedBytesPerSecond} a second expected`,

@@ -9,6 +9,8 @@ export interface RetryOptions {
   readonly attempts: number;
   /** Before the second attempt; doubled before every further one, less up to half of it at random. */
   readonly delayMs: number;
+  /** A source that wants to be left alone for longer is not waited for. */
+  readonly restMaxMs: number;
 }
 
 /** `source`, asked again when it could not be reached or did not answer in time. */
@@ -28,18 +30,22 @@ export function retrying(source: Source, options: RetryOptions): Source {
 /** What `attempt` gives, tried again when it failed in a way that may pass. */
 export async function retry<T>(
   attempt: () => Promise<T>,
-  { random, attempts, delayMs }: RetryOptions,
+  { random, attempts, delayMs, restMaxMs }: RetryOptions,
   signal: AbortSignal,
 ): Promise<T> {
   for (let attemptsLeft = attempts - 1, pauseMs = delayMs; ; attemptsLeft--, pauseMs *= 2) {
+    let restMs = 0;
     try {
       return await attempt();
     } catch (error) {
       if (attemptsLeft <= 0 || !isMirrorError(error, "SOURCE_UNREACHABLE", "SOURCE_TIMEOUT")) {
         throw error;
       }
+      restMs = error.retryAfterMs ?? 0;
+      if (restMs > restMaxMs) throw error;
     }
-    await pause(pauseMs * (1 - random() / 2), signal);
+    // A tenth more: `resting` leaves it alone for up to so much longer.
+    await pause(Math.max(restMs * 1.1, pauseMs * (1 - random() / 2)), signal);
   }
 }
 

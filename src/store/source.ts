@@ -10,7 +10,7 @@ export interface Source {
   readHead(options: HeadOptions): Promise<HeadAnswer | undefined>;
   /**
    * Exactly `range.sizeBytes` bytes from `range.offset` on; what they are is for the caller to check.
-   * Never retries, and never waits beyond the source's limits.
+   * Never retries, but for the rest of an answer that broke off, and never waits beyond the source's limits.
    * @throws MirrorError SOURCE_MISSING no such file
    * @throws MirrorError SOURCE_SHORT the file ends before the range does
    * @throws MirrorError SOURCE_UNREACHABLE, SOURCE_TIMEOUT no answer, or none in time: may be asked again
@@ -59,13 +59,15 @@ export interface Traffic {
   readonly requests: number;
 }
 
-/** How long a source may take. */
+/** How long a source may take; each is counted by itself. */
 export interface SourceLimits {
-  /** Until a connection stands. */
+  /** Until a connection stands, TLS and all. */
   readonly connectMs: number;
+  /** From the request to the beginning of its answer. */
+  readonly firstByteMs: number;
   /** Between two pieces of an answer. */
   readonly idleMs: number;
-  /** For one request. */
+  /** For one request, with all that it takes. */
   readonly totalMs: number;
   /** A source that is slower for `idleMs` is given up. */
   readonly lowSpeedBytesPerSecond: number;

@@ -117,6 +117,7 @@ describe("samples", () => {
         owners: "names",
         limits: {
           connectMs: 10_000,
+          firstByteMs: 20_000,
           idleMs: 30_000,
           totalMs: 600_000,
           lowSpeedBytesPerSecond: 1024,

@@ -116,6 +116,15 @@ describe("a source's score", () => {
     expect(hungLong.standing(4_200_000)).toBe("good");
   });
 
+  it("is left alone for as long as it wants to be", () => {
+    const score = new SourceScore();
+
+    score.failed(0, 0, 3_600_000);
+
+    expect(score.standing(3_599_999)).toBe("avoided");
+    expect(score.standing(3_600_000)).toBe("good");
+  });
+
   it("lets one request through to a source that failed, and no more until that is back", () => {
     const score = new SourceScore();
     score.failed(0, 0);

@@ -1,4 +1,5 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openSource } from "../../src/store/open-source.js";
 import type { Source, SourceLimits } from "../../src/store/source.js";
@@ -87,6 +88,177 @@ describe("a server that is slow", () => {
   });
 });
 
+describe("each limit by itself", () => {
+  const LONG = { connectMs: 60_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 60_000 };
+  const limitTo = (limit: Partial<SourceLimits>): SourceLimits => ({
+    ...LONG,
+    lowSpeedBytesPerSecond: 0,
+    ...limit,
+  });
+
+  it("bounds the connection", async () => {
+    // No address that answers nothing is at hand: a TLS server that never shakes hands is as black a hole.
+    const server = await startSilentServer();
+    const source = open(`https://127.0.0.1:${server.port}/pub`, limitTo({ connectMs: 200 }));
+
+    await expect(source.read("pack", RANGE, { signal: neverAborted() })).rejects.toMatchObject({
+      code: "SOURCE_TIMEOUT",
+      message: `https://127.0.0.1:${server.port}/pub/pack: no connection after 200 ms`,
+    });
+  });
+
+  it("bounds the time to the first byte", async () => {
+    const { read, server } = await serverThat(() => undefined, limitTo({ firstByteMs: 200 }));
+
+    await expect(read()).rejects.toMatchObject({
+      code: "SOURCE_TIMEOUT",
+      message: `${server.url}/pack: no answer after 200 ms`,
+    });
+  });
+
+  it("bounds a pause in the body", async () => {
+    const { read, server } = await serverThat(
+      (_, response) => {
+        begin(response);
+        response.write(WANTED.subarray(0, 50_000));
+      },
+      limitTo({ idleMs: 200 }),
+    );
+
+    await expect(read()).rejects.toMatchObject({
+      code: "SOURCE_TIMEOUT",
+      message: `${server.url}/pack: 0 bytes in 200 ms, at least 0 a second expected`,
+    });
+  });
+
+  it("bounds how slow a body may be", async () => {
+    const { read } = await serverThat(
+      (_, response) => {
+        begin(response);
+        drip(response, 10);
+      },
+      limitTo({ idleMs: 400, lowSpeedBytesPerSecond: 1000 }),
+    );
+
+    await expect(read()).rejects.toThrow(/: \d+ bytes in 400 ms, at least 1000 a second expected$/);
+  });
+
+  it("bounds all of it", async () => {
+    const { read, server } = await serverThat(
+      (_, response) => {
+        begin(response);
+        drip(response, 10);
+      },
+      limitTo({ totalMs: 300 }),
+    );
+
+    await expect(read()).rejects.toMatchObject({
+      code: "SOURCE_TIMEOUT",
+      message: `${server.url}/pack: not done after 300 ms`,
+    });
+  });
+});
+
+describe("a body that breaks off", () => {
+  it("is gone on with where it ended, of the same version", async () => {
+    const { read, server, asked } = await serverThatBreaks({
+      after: [30_000, 20_000],
+      etag: '"v1"',
+    });
+
+    expect(Buffer.compare(await read(), WANTED)).toBe(0);
+    expect(server.requests).toStrictEqual([
+      "/pub/pack bytes=1000-100999",
+      "/pub/pack bytes=31000-100999",
+      "/pub/pack bytes=51000-100999",
+    ]);
+    expect(asked).toStrictEqual([undefined, '"v1"', '"v1"']);
+  });
+
+  it("is gone on with where the server names no versions, or only weak ones", async () => {
+    for (const etag of [undefined, 'W/"v1"']) {
+      const { read, asked } = await serverThatBreaks({ after: [30_000], etag });
+
+      expect(Buffer.compare(await read(), WANTED)).toBe(0);
+      expect(asked).toStrictEqual([undefined, undefined]);
+    }
+  });
+
+  it("is not gone on with again and again", async () => {
+    const { read, server } = await serverThatBreaks({ after: [10, 10, 10, 10, 10], etag: '"v1"' });
+
+    await expect(read()).rejects.toMatchObject({ code: "SOURCE_UNREACHABLE" });
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it("is not asked for again when nothing of it had come", async () => {
+    const { read, server } = await serverThat((_, response) => {
+      begin(response);
+      response.flushHeaders();
+      setImmediate(() => response.destroy());
+    });
+
+    await expect(read()).rejects.toMatchObject({ code: "SOURCE_UNREACHABLE" });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("is given up when the rest does not come", async () => {
+    const { read, server } = await serverThat((request, response) => {
+      if (server.requests.length > 1) response.writeHead(503, { "retry-after": "7" }).end();
+      else breakAfter(request, response, 30_000, '"v1"');
+    });
+
+    await expect(read()).rejects.toMatchObject({
+      code: "SOURCE_UNREACHABLE",
+      retryAfterMs: 7000,
+    });
+  });
+
+  it("begins anew with another version of the file, which is sent whole", async () => {
+    const other = new Random(12).bytes(200_000);
+    const { read, server } = await serverThat((request, response) => {
+      if (request.headers["if-range"] === undefined) breakAfter(request, response, 30_000, '"v1"');
+      else response.writeHead(200, { etag: '"v2"' }).end(other);
+    });
+
+    expect(Buffer.compare(await read(), other.subarray(1000, 101_000))).toBe(0);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it("begins anew with another version, when its range alone is sent", async () => {
+    const { read, server } = await serverThat((request, response) => {
+      const etag = server.requests.length === 1 ? '"v1"' : '"v2"';
+      breakAfter(request, response, server.requests.length === 1 ? 30_000 : 200_000, etag);
+    });
+
+    expect(Buffer.compare(await read(), WANTED)).toBe(0);
+    expect(server.requests).toStrictEqual([
+      "/pub/pack bytes=1000-100999",
+      "/pub/pack bytes=31000-100999",
+      "/pub/pack bytes=1000-100999",
+    ]);
+  });
+});
+
+describe("a server that wants to be left alone", () => {
+  it.each([
+    [429, "120", 120_000],
+    [503, "0", 0],
+    [503, "999999999", 3_600_000],
+    [503, "Thu, 01 Jan 1970 00:00:00 GMT", 0],
+    [503, "Fri, 31 Dec 9999 23:59:59 GMT", 3_600_000],
+    [503, "soon", undefined],
+    [503, "-1", undefined],
+    [503, "1e9", undefined],
+  ])("says so with status %d and %j", async (status, header, retryAfterMs) => {
+    const { read } = await serverThat((_, response) => {
+      response.writeHead(status, { "retry-after": header }).end();
+    });
+
+    await expect(read()).rejects.toMatchObject({ code: "SOURCE_UNREACHABLE", retryAfterMs });
+  });
+});
+
 describe("a server that breaks off", () => {
   it("cannot be reached when nobody listens", async () => {
     const source = open("http://127.0.0.1:1/pub");
@@ -97,25 +269,22 @@ describe("a server that breaks off", () => {
   });
 
   it.each([
-    ["before it answers", (response: ServerResponse) => response.destroy()],
+    ["before it answers", (_: IncomingMessage, response: ServerResponse) => response.destroy()],
     [
-      "in the middle of a body",
-      (response: ServerResponse) => {
-        begin(response);
-        response.write(WANTED.subarray(0, 50_000), () => response.destroy());
+      "in the middle of a body, again and again",
+      (request: IncomingMessage, response: ServerResponse) => {
+        breakAfter(request, response, 10_000, undefined);
       },
     ],
     [
       "with a reset",
-      (response: ServerResponse) => {
-        begin(response);
-        response.write(WANTED.subarray(0, 50_000), () => response.socket?.resetAndDestroy());
+      (request: IncomingMessage, response: ServerResponse) => {
+        beginRange(request, response);
+        response.write(WANTED.subarray(0, 10_000), () => response.socket?.resetAndDestroy());
       },
     ],
   ])("counts as unreachable %s", async (_, act) => {
-    const { read } = await serverThat((_request, response) => {
-      act(response);
-    });
+    const { read } = await serverThat(act);
 
     await expect(read()).rejects.toMatchObject({ code: "SOURCE_UNREACHABLE" });
   });
@@ -355,6 +524,17 @@ describe("cancelling", () => {
     await expect.poll(() => server.openConnections()).toBe(0);
   });
 
+  it("ends a read that has no connection yet", async () => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const { port } = await startSilentServer(() => controller.abort(reason));
+    const source = open(`https://127.0.0.1:${port}/pub`, PATIENT_LIMITS);
+
+    const read = source.read("pack", RANGE, { signal: controller.signal });
+
+    await expect(read).rejects.toBe(reason);
+  });
+
   it("ends a read in the middle of a body", async () => {
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -390,6 +570,63 @@ function open(url: string, limits: SourceLimits = HASTY_LIMITS): Source {
   const source = openSource({ url, limits, runtime: testRuntime() });
   onTestFinished(() => source.close());
   return source;
+}
+
+/** Breaks the bodies of its answers off, each after so many bytes; those after them are whole. */
+async function serverThatBreaks(how: {
+  readonly after: readonly number[];
+  readonly etag: string | undefined;
+}) {
+  const asked: (string | undefined)[] = [];
+  const made = await serverThat((request, response) => {
+    asked.push(request.headers["if-range"]?.toString());
+    breakAfter(request, response, how.after[asked.length - 1] ?? PACK.length, how.etag);
+  });
+  return { ...made, asked };
+}
+
+/** Answers with the range asked for, but for what comes after `sizeBytes`. */
+function breakAfter(
+  request: IncomingMessage,
+  response: ServerResponse,
+  sizeBytes: number,
+  etag: string | undefined,
+): void {
+  const part = beginRange(request, response, etag);
+  if (sizeBytes >= part.length) response.end(part);
+  else response.write(part.subarray(0, sizeBytes), () => response.socket?.end());
+}
+
+/** Promises the range asked for, and returns it. */
+function beginRange(request: IncomingMessage, response: ServerResponse, etag?: string): Uint8Array {
+  const range = rangeOf(request, PACK.length) ?? { start: 0, end: PACK.length - 1 };
+  const part = PACK.subarray(range.start, range.end + 1);
+  response.writeHead(206, {
+    "content-length": part.length,
+    "content-range": `bytes ${range.start}-${range.end}/${PACK.length}`,
+    ...(etag === undefined ? {} : { etag }),
+  });
+  return part;
+}
+
+/** Takes connections, and says nothing. */
+async function startSilentServer(
+  onConnection: () => void = () => undefined,
+): Promise<{ readonly port: number }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => undefined));
+    onConnection();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  return { port: typeof address === "object" && address !== null ? address.port : 0 };
 }
 
 function begin(response: ServerResponse, headers: Record<string, string> = {}): void {

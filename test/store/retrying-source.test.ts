@@ -5,7 +5,7 @@ import { type Fault, MemorySource, unreachable } from "./memory-source.js";
 import { neverAborted } from "./runtime.js";
 
 const RANGE = { offset: 1, sizeBytes: 2 };
-const OPTIONS = { random: () => 0.5, attempts: 3, delayMs: 1 };
+const OPTIONS = { random: () => 0.5, attempts: 3, delayMs: 1, restMaxMs: 1000 };
 
 describe("a source that is asked again", () => {
   it("gives the bytes when an attempt within the bound succeeds", async () => {

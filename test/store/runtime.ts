@@ -27,6 +27,7 @@ export function testRuntime(): Runtime & { readonly lines: string[] } {
 /** Far beyond what any honest answer takes. */
 export const PATIENT_LIMITS: SourceLimits = {
   connectMs: 20_000,
+  firstByteMs: 20_000,
   idleMs: 20_000,
   totalMs: 60_000,
   lowSpeedBytesPerSecond: 1,
@@ -35,6 +36,7 @@ export const PATIENT_LIMITS: SourceLimits = {
 /** So that a test of a limit is over soon. */
 export const HASTY_LIMITS: SourceLimits = {
   connectMs: 200,
+  firstByteMs: 200,
   idleMs: 200,
   totalMs: 5000,
   lowSpeedBytesPerSecond: 1000,

@@ -32,7 +32,9 @@ describeSource("files in memory", (files) =>
 
 describeSource("a source that is asked again", (files) => {
   const memory = new MemorySource("memory", new Map(Object.entries(files)));
-  return Promise.resolve(retrying(memory, { random: () => 0, attempts: 3, delayMs: 1 }));
+  return Promise.resolve(
+    retrying(memory, { random: () => 0, attempts: 3, delayMs: 1, restMaxMs: 0 }),
+  );
 });
 
 function open(url: string): Source {

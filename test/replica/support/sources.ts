@@ -12,7 +12,13 @@ import type {
 } from "../../../src/store/source.js";
 import { testRuntime } from "./bench.js";
 
-const LIMITS = { connectMs: 5000, idleMs: 5000, totalMs: 5000, lowSpeedBytesPerSecond: 0 };
+const LIMITS = {
+  connectMs: 5000,
+  firstByteMs: 5000,
+  idleMs: 5000,
+  totalMs: 5000,
+  lowSpeedBytesPerSecond: 0,
+};
 
 function fileSource(folder: string): FileSource {
   return new FileSource({ name: folder, url: `file://${folder}`, folder, limits: LIMITS });
