@@ -94,6 +94,13 @@ export const LOOKAHEAD_BYTES = 16 * MIB;
 /** Ranges ahead, when they are small: enough to hide the delay of each. */
 export const LOOKAHEAD_RUNS = 64;
 
+/** A read that stands still for so long is asked for elsewhere too: a lost packet takes less, a person notices more. */
+export const HEDGE_MIN_MS = 500;
+
+/** Of all that is read so much may be read twice; and so much in any case, so that whatever stalls first can be hedged. */
+export const HEDGE_SHARE = 0.1;
+export const HEDGE_FREE_BYTES = 2 * RANGE_MAX_BYTES;
+
 /** Asking the last source left again: 0.5 s and then 1 s later, a restarting server is back. */
 export const RETRY_ATTEMPTS = 3;
 export const RETRY_DELAY_MS = 500;

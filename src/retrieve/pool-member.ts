@@ -7,6 +7,7 @@ import {
   SOURCE_REQUESTS_MAX,
 } from "../limits.js";
 import type { Runtime } from "../runtime.js";
+import { type LinkedAbort, linkAbort } from "../store/linked-abort.js";
 import { retrying } from "../store/retrying-source.js";
 import type { ByteRange, ReadWatch, Source } from "../store/source.js";
 import type { Offer } from "./choose.js";
@@ -26,6 +27,7 @@ export interface PooledRead {
   /** Asks again, after a pause, when the source cannot be reached. */
   readonly isPatient: boolean;
   readonly signal: AbortSignal;
+  readonly watch: ReadWatch;
 }
 
 /** A source in use: what is known of it, and at most SOURCE_REQUESTS_MAX requests to it at once. */
@@ -40,12 +42,8 @@ export class PoolMember {
   readonly #sharesHeld = new Set<number>();
   readonly #sharesMissed = new Map<number, number>();
   readonly #codesLogged = new Set<string>();
-  readonly #watch: ReadWatch = {
-    asked: () => undefined,
-    received: (sizeBytes) => {
-      this.#movedBytes += sizeBytes;
-    },
-  };
+  /** Reads that wait for their turn, and would rather go elsewhere when the source fails. */
+  readonly #waiting = new Set<LinkedAbort>();
   /** By all reads together. */
   #movedBytes = 0;
   #errors = 0;
@@ -88,26 +86,28 @@ export class PoolMember {
   /** Throws as the source does, and remembers it. */
   async read(wanted: PooledRead): Promise<Uint8Array> {
     const { sizeBytes } = wanted.range;
-    const askedAtMs = this.#runtime.clock.monotonicMs();
     this.#score.began(sizeBytes);
     try {
-      return await this.#queue.add(() => {
-        wanted.signal.throwIfAborted();
-        if (!wanted.isPatient) this.#checkAlive(askedAtMs);
-        return this.#timedRead(wanted);
-      });
+      return await this.#inTurn(wanted, () => this.#timedRead(wanted));
     } finally {
       this.#score.settled(sizeBytes);
     }
   }
 
+  /** Tells that a read was so slow that another source was asked: `elapsedMs` went by since this one was. */
+  outpaced(path: string, why: string, elapsedMs: number): void {
+    const error = new MirrorError("SOURCE_TIMEOUT", `${this.source.url}: ${path}: ${why}`);
+    this.#countError(path, error);
+    this.#setBack(this.#runtime.clock.monotonicMs() - elapsedMs, error);
+  }
+
   /** Tells that an answer held `blockCount` blocks, or documents, that are not what was published. */
-  refuse(wanted: PooledRead, code: string, blockCount: number): void {
+  refuse(path: string, code: string, blockCount: number): void {
     this.#corruptBlocks += blockCount;
     const nowMs = this.#runtime.clock.monotonicMs();
     const wasBanned = this.#score.standing(nowMs) === "banned";
     this.#score.corrupted();
-    const fields = { source: this.source.name, path: wanted.path, code, blocks: blockCount };
+    const fields = { source: this.source.name, path, code, blocks: blockCount };
     const { log } = this.#runtime;
     if (wasBanned) {
       log.debug("share.refused", fields);
@@ -118,20 +118,43 @@ export class PoolMember {
     log.error("source.banned", { source: this.source.name, corruptBlocks: this.#corruptBlocks });
   }
 
-  /** A read that waited its turn while the source failed is better off elsewhere, at once. */
-  #checkAlive(sinceMs: number): void {
-    if (!this.#score.failedSince(sinceMs)) return;
-    throw new MirrorError("SOURCE_UNREACHABLE", `${this.source.url} has just failed another read`);
+  async #inTurn<T>({ isPatient, signal }: PooledRead, work: () => Promise<T>): Promise<T> {
+    const wait = linkAbort(signal);
+    if (!isPatient) this.#waiting.add(wait);
+    const stopWaiting = (): void => {
+      this.#waiting.delete(wait);
+      wait.unlink();
+    };
+    try {
+      return await this.#queue.add(
+        () => {
+          stopWaiting();
+          return work();
+        },
+        { signal: wait.signal },
+      );
+    } finally {
+      stopWaiting();
+    }
   }
 
   async #timedRead(wanted: PooledRead): Promise<Uint8Array> {
-    const { path, range, share, isPatient, signal } = wanted;
+    const { path, range, share, isPatient, signal, watch } = wanted;
     const source = isPatient ? this.#patient : this.source;
     const { clock } = this.#runtime;
     const startMs = clock.monotonicMs();
     const movedBefore = this.#movedBytes;
     try {
-      const bytes = await source.read(path, range, { signal, watch: this.#watch });
+      const bytes = await source.read(path, range, {
+        signal,
+        watch: {
+          asked: () => watch.asked(),
+          received: (sizeBytes) => {
+            this.#movedBytes += sizeBytes;
+            watch.received(sizeBytes);
+          },
+        },
+      });
       const nowMs = clock.monotonicMs();
       this.#score.succeeded(this.#movedBytes - movedBefore, nowMs - startMs, nowMs);
       if (share !== undefined) this.#sharesHeld.add(share);
@@ -144,18 +167,29 @@ export class PoolMember {
   }
 
   #failed({ path, range, share }: PooledRead, error: MirrorError, startMs: number): void {
-    const nowMs = this.#runtime.clock.monotonicMs();
-    this.#errors++;
-    this.#logFailure(path, error);
-    const untilMs = nowMs + ABSENT_MS;
+    this.#countError(path, error);
+    const untilMs = this.#runtime.clock.monotonicMs() + ABSENT_MS;
     if (error.code === "SOURCE_MISSING") {
       this.#absences.set(path, { fromByte: 0, untilMs });
       if (share !== undefined) this.#sharesMissed.set(share, untilMs);
     } else if (error.code === "SOURCE_SHORT") {
       this.#absences.set(path, { fromByte: range.offset + range.sizeBytes, untilMs });
     } else {
-      this.#score.failed(startMs, nowMs, error.retryAfterMs);
+      this.#setBack(startMs, error);
     }
+  }
+
+  /** Reads that wait for a source that just failed are better off elsewhere, at once. */
+  #setBack(startMs: number, cause: MirrorError): void {
+    this.#score.failed(startMs, this.#runtime.clock.monotonicMs(), cause.retryAfterMs);
+    const message = `${this.source.url} has just failed another read`;
+    const failure = new MirrorError("SOURCE_UNREACHABLE", message, { cause });
+    for (const wait of [...this.#waiting]) wait.abort(failure);
+  }
+
+  #countError(path: string, error: MirrorError): void {
+    this.#errors++;
+    this.#logFailure(path, error);
   }
 
   /** A source that is down fails every request: it is said once aloud for each way of failing. */

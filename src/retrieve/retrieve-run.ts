@@ -1,17 +1,15 @@
-/** One run: reads k shares of it, checks every block, and reads what is missing or bad elsewhere, block by block. */
-import { isMirrorError, MirrorError } from "../errors.js";
-import { RANGE_GAP_MAX_BYTES } from "../limits.js";
-import { packPath } from "../manifest/paths.js";
-import { chooseOffers, type Offer } from "./choose.js";
+/** One run: reads k shares of it, checks every block, and reads what is missing, bad or slow elsewhere, block by block. */
+import { type ErrorCode, isMirrorError } from "../errors.js";
 import { Gathering } from "./gathering.js";
-import type { LocatedFile, Run, RunItem } from "./plan-runs.js";
-import type { PooledRead } from "./pool-member.js";
+import { planReads, type ReadUnderWay, type ShareRead } from "./plan-reads.js";
+import type { Run } from "./plan-runs.js";
 import { allOver } from "./settle.js";
 import type { SourcePool } from "./source-pool.js";
+import { UnderWay } from "./under-way.js";
+import { WatchedRead } from "./watched-read.js";
 
 /**
- * The raw bytes of each of the run's stripes. Every round asks each stripe's missing blocks of shares and
- * sources that have not failed it yet, so that rounds end. When it throws, nothing of it is under way.
+ * The raw bytes of each of the run's stripes. When it throws, nothing of it is under way.
  * @throws MirrorError SHARES_TOO_FEW, BLOCK_CORRUPT
  */
 export async function retrieveRun(
@@ -20,160 +18,122 @@ export async function retrieveRun(
   signal: AbortSignal,
 ): Promise<Uint8Array[]> {
   const gatherings = run.items.map((item) => new Gathering(item));
-  for (;;) {
-    const hungry = gatherings.filter(({ missingCount }) => missingCount > 0);
-    if (hungry.length === 0) break;
-    const reads = planReads(pool, run.file, hungry);
-    await allOver(reads.map((read) => readBlocks(pool, run.file, read, signal)));
+  const reads = new RunReads(pool, signal);
+  try {
+    for (let hungry = gatherings; hungry.length > 0; hungry = hungry.filter(isHungry)) {
+      reads.dropLosers();
+      reads.ask(run, hungry);
+      await reads.change();
+    }
+  } finally {
+    await reads.end();
   }
   return allOver(gatherings.map((gathering) => gathering.finish()));
 }
 
-/** One range of one share from one source. */
-interface ShareRead {
-  readonly share: number;
-  readonly source: number;
-  readonly isPatient: boolean;
-  /** In ascending order of their blocks. */
-  readonly gatherings: readonly Gathering[];
+function isHungry({ missingCount }: Gathering): boolean {
+  return missingCount > 0;
 }
 
-function planReads(pool: SourcePool, file: LocatedFile, hungry: readonly Gathering[]): ShareRead[] {
-  const alike = new Map<string, Gathering[]>();
-  for (const gathering of hungry) {
-    const group = alike.get(gathering.key);
-    if (group === undefined) alike.set(gathering.key, [gathering]);
-    else group.push(gathering);
+/** The reads of a run: as many as are needed, more when some are slow, and none that nobody needs any more. */
+class RunReads {
+  readonly #pool: SourcePool;
+  readonly #signal: AbortSignal;
+  readonly #underWay: UnderWay<RunningRead>;
+
+  constructor(pool: SourcePool, signal: AbortSignal) {
+    this.#pool = pool;
+    this.#signal = signal;
+    this.#underWay = new UnderWay(pool.beat);
   }
-  return [...alike.values()].flatMap((group) => planGroup(pool, file, group));
-}
 
-/** All of `group` have the same blocks and refusals: one choice serves them all. */
-function planGroup(pool: SourcePool, file: LocatedFile, group: readonly Gathering[]): ShareRead[] {
-  const [first] = group;
-  if (first === undefined) return [];
-  const { k } = file.shape;
-  const sizeBytes = group.reduce((sum, { item }) => sum + item.blockSizeBytes, 0);
-  const wanted = { count: first.missingCount, sizeBytes, k };
-  const offers = offersFor(pool, file, group);
-  const fresh = offers.filter(({ share, source }) => first.refusal(share, source) === undefined);
-  let chosen = chooseOffers(fresh, wanted);
-  if (chosen.length < wanted.count) {
-    chosen = chooseOffers([...fresh, ...offers.filter((offer) => mayRetry(first, offer))], wanted);
+  ask(run: Run, hungry: readonly Gathering[]): void {
+    const underWay = this.#underWay.reads;
+    const { reads, spares } = planReads(this.#pool, run.file, { hungry, underWay });
+    for (const wanted of reads) this.#begin(wanted, false);
+    for (const { insteadOf, ...wanted } of spares) this.#hedge(wanted, insteadOf);
   }
-  // Even too few are read: the failure shall say of every share whether it is good.
-  if (chosen.length === 0) throw tooFew(pool, first);
-  return chosen.flatMap(({ share, source }) => {
-    const isPatient = first.refusal(share, source) !== undefined;
-    return cutAtGaps(group).map((gatherings) => ({ share, source, isPatient, gatherings }));
-  });
-}
 
-/** Every source of every share that the group lacks. */
-function offersFor(pool: SourcePool, file: LocatedFile, group: readonly Gathering[]): Offer[] {
-  const [first] = group;
-  const range = rangeOf(group);
-  const offers: Offer[] = [];
-  for (let share = 0; share < file.shape.n; share++) {
-    if (first?.has(share) === true) continue;
-    offers.push(...pool.offers(share, pathOf(file, share), range));
-  }
-  return offers;
-}
-
-/** With no other share left, a source that could not be reached is worth waiting for, once. */
-function mayRetry(gathering: Gathering, { share, source }: Offer): boolean {
-  const refusal = gathering.refusal(share, source);
-  if (refusal === undefined || refusal.wasPatient) return false;
-  return refusal.code === "SOURCE_UNREACHABLE" || refusal.code === "SOURCE_TIMEOUT";
-}
-
-function cutAtGaps(group: readonly Gathering[]): Gathering[][] {
-  const parts: Gathering[][] = [];
-  let last: RunItem | undefined;
-  for (const gathering of group) {
-    const { item } = gathering;
-    const part = parts.at(-1);
-    const gapBytes = last === undefined ? 0 : item.offset - last.offset - last.blockSizeBytes;
-    if (part === undefined || gapBytes > RANGE_GAP_MAX_BYTES) parts.push([gathering]);
-    else part.push(gathering);
-    last = item;
-  }
-  return parts;
-}
-
-async function readBlocks(
-  pool: SourcePool,
-  file: LocatedFile,
-  read: ShareRead,
-  signal: AbortSignal,
-): Promise<void> {
-  const { share, source, isPatient, gatherings } = read;
-  const range = rangeOf(gatherings);
-  const wanted = { path: pathOf(file, share), range, share, isPatient, signal };
-  let bytes: Uint8Array;
-  try {
-    bytes = await pool.member(source).read(wanted);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!isMirrorError(error)) throw error;
-    const refusal = { share, source, code: error.code, wasPatient: isPatient };
-    for (const gathering of gatherings) gathering.refuse(refusal);
-    return;
-  }
-  await checkBlocks(pool, read, wanted, bytes);
-}
-
-async function checkBlocks(
-  pool: SourcePool,
-  read: ShareRead,
-  wanted: PooledRead,
-  bytes: Uint8Array,
-): Promise<void> {
-  const { share, source, isPatient, gatherings } = read;
-  const good = await allOver(
-    gatherings.map((gathering) => {
-      const start = gathering.item.offset - wanted.range.offset;
-      const block = bytes.subarray(start, start + gathering.item.blockSizeBytes);
-      return gathering.offer(share, block);
-    }),
-  );
-  const bad = gatherings.filter((_, at) => good[at] === false);
-  if (bad.length === 0) return;
-  for (const gathering of bad) {
-    gathering.refuse({ share, source, code: "BLOCK_CORRUPT", wasPatient: isPatient });
-  }
-  pool.member(source).refuse(wanted, "BLOCK_CORRUPT", bad.length);
-}
-
-function rangeOf(gatherings: readonly Gathering[]): PooledRead["range"] {
-  const first = gatherings[0]?.item;
-  const last = gatherings.at(-1)?.item;
-  if (first === undefined || last === undefined) return { offset: 0, sizeBytes: 0 };
-  const end = last.offset + last.blockSizeBytes;
-  return { offset: first.offset, sizeBytes: end - first.offset };
-}
-
-function pathOf({ session, chain, stream, file }: LocatedFile, share: number): string {
-  return packPath({ share, session, chain, stream, pack: file.pack });
-}
-
-/** Names every share that is not good, and what is wrong with it where. */
-function tooFew(pool: SourcePool, gathering: Gathering): MirrorError {
-  const { k, n } = gathering.item.request.file.shape;
-  const told: string[] = [];
-  for (let share = 0; share < n; share++) {
-    if (gathering.has(share)) continue;
-    const sourcesByCode = new Map<string, string[]>();
-    for (const { code, source, share: refused } of gathering.refusals) {
-      if (refused !== share) continue;
-      const names = sourcesByCode.get(code) ?? [];
-      sourcesByCode.set(code, [...names, pool.member(source).source.name]);
+  dropLosers(): void {
+    for (const { read, wanted } of this.#underWay.reads) {
+      if (!wanted.gatherings.some(isHungry)) read.giveUp();
     }
-    const places = [...sourcesByCode].map(([code, names]) => `${code} at ${names.join(" ")}`);
-    told.push(`share ${share}: ${places.length === 0 ? "at no source" : places.join(", ")}`);
   }
-  const goodCount = k - gathering.missingCount;
-  const counts = `${goodCount} good shares, ${k} needed`;
-  return new MirrorError("SHARES_TOO_FEW", `${gathering.name}: ${counts}; ${told.join("; ")}`);
+
+  /** Resolves when there may be something to do. */
+  async change(): Promise<void> {
+    await this.#underWay.change();
+  }
+
+  async end(): Promise<void> {
+    await this.#underWay.end();
+  }
+
+  /** Races the slow read; without the bytes to spare for that, gives it up. */
+  #hedge(wanted: ShareRead, slow: RunningRead): void {
+    slow.read.blame();
+    if (this.#pool.budget.reserve(wanted.range.sizeBytes)) {
+      this.#begin(wanted, true);
+    } else if (!wanted.isPatient) {
+      slow.read.giveUp();
+      slow.refuse("SOURCE_TIMEOUT");
+    }
+  }
+
+  #begin(wanted: ShareRead, isSpare: boolean): void {
+    const read = new WatchedRead(this.#pool, wanted, { signal: this.#signal, isSpare });
+    const running = new RunningRead(wanted, read);
+    this.#underWay.add(running, this.#read(running));
+  }
+
+  async #read(running: RunningRead): Promise<void> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await running.read.bytes();
+    } catch (error) {
+      if (running.read.isGivenUp) return;
+      this.#signal.throwIfAborted();
+      if (!isMirrorError(error)) throw error;
+      running.refuse(error.code);
+      return;
+    }
+    await this.#check(running, bytes);
+  }
+
+  async #check(running: RunningRead, bytes: Uint8Array): Promise<void> {
+    const { share, source, range, path, gatherings } = running.wanted;
+    const good = await allOver(
+      gatherings.map((gathering) => {
+        const start = gathering.item.offset - range.offset;
+        const block = bytes.subarray(start, start + gathering.item.blockSizeBytes);
+        return gathering.offer(share, block);
+      }),
+    );
+    const bad = gatherings.filter((_, at) => good[at] === false);
+    if (bad.length === 0) return;
+    running.refuse("BLOCK_CORRUPT", bad);
+    this.#pool.member(source).refuse(path, "BLOCK_CORRUPT", bad.length);
+  }
+}
+
+class RunningRead implements ReadUnderWay {
+  readonly wanted: ShareRead;
+  readonly read: WatchedRead;
+
+  constructor(wanted: ShareRead, read: WatchedRead) {
+    this.wanted = wanted;
+    this.read = read;
+  }
+
+  get isSlow(): boolean {
+    return this.read.isSlow;
+  }
+
+  /** Of `gatherings`, or of all that it serves, no block comes from there. */
+  refuse(code: ErrorCode, gatherings = this.wanted.gatherings): void {
+    const { share, source, isPatient } = this.wanted;
+    for (const gathering of gatherings) {
+      gathering.refuse({ share, source, code, wasPatient: isPatient });
+    }
+  }
 }

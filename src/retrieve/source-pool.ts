@@ -1,7 +1,10 @@
 import type { Runtime } from "../runtime.js";
 import type { ByteRange } from "../store/source.js";
+import { Beat } from "./beat.js";
 import type { Offer } from "./choose.js";
+import { HedgeBudget } from "./hedge.js";
 import { type PooledSource, PoolMember } from "./pool-member.js";
+import { Tempo } from "./tempo.js";
 
 export type { PooledSource } from "./pool-member.js";
 
@@ -11,7 +14,7 @@ export interface SourceReport {
   /** Moved by the source since it was opened, for whatever reason. */
   readonly bytes: number;
   readonly requests: number;
-  /** Reads that failed, and blocks and documents that were refused, since the pool was made. */
+  /** Reads that failed, or were so slow that others were begun, since the pool was made. */
   readonly errors: number;
   readonly corruptBlocks: number;
 }
@@ -21,6 +24,11 @@ export interface SourceReport {
  * did wrong. Sources are named by their position. The sources stay their owner's to close.
  */
 export class SourcePool {
+  /** By which its reads are judged. */
+  readonly beat = new Beat();
+  readonly tempo = new Tempo();
+  /** Of spare reads. */
+  readonly budget = new HedgeBudget();
   readonly #members: readonly PoolMember[];
 
   constructor(options: { readonly sources: readonly PooledSource[]; readonly runtime: Runtime }) {
@@ -28,11 +36,13 @@ export class SourcePool {
   }
 
   /** The sources for a document, best first; every one is among them. */
-  ranked(path: string, range: ByteRange): PoolMember[] {
-    const quoted = this.#members.map((member) => ({ member, quote: member.quote(path, range) }));
+  ranked(path: string, range: ByteRange): number[] {
+    const quoted = this.#members.map((member, source) => {
+      return { source, quote: member.quote(path, range) };
+    });
     const rank = ({ quote }: (typeof quoted)[number]): number =>
       quote === undefined ? Infinity : RANKS[quote.standing] * 1e12 + quote.costMs;
-    return quoted.sort((a, b) => rank(a) - rank(b)).map(({ member }) => member);
+    return quoted.sort((a, b) => rank(a) - rank(b)).map(({ source }) => source);
   }
 
   /** Where `range` of a share's pack can be had. */

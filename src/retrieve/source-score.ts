@@ -53,11 +53,6 @@ export class SourceScore {
     this.#avoidedUntilMs = Math.max(this.#avoidedUntilMs, untilMs);
   }
 
-  /** Whether the source failed after `momentMs`, and has not succeeded since. */
-  failedSince(momentMs: number): boolean {
-    return this.#failuresInRow > 0 && this.#failedAtMs > momentMs;
-  }
-
   /** An answer held bytes that are not what was published. */
   corrupted(): void {
     this.#corruptReads++;

@@ -103,7 +103,6 @@ describe("a source's score", () => {
 
     expect(score.standing(1012)).toBe("avoided");
     expect(score.standing(1013)).toBe("good");
-    expect([9, 13].map((momentMs) => score.failedSince(momentMs))).toStrictEqual([true, false]);
   });
 
   it("avoids a source that hangs for longer than the hanging took, up to ten minutes", () => {

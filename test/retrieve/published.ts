@@ -7,7 +7,7 @@ import { STRIPE_SIZE_BYTES } from "../../src/limits.js";
 import type { CodedFile, Stripe } from "../../src/manifest/file-table.js";
 import { packPath } from "../../src/manifest/paths.js";
 import { type PooledSource, SourcePool } from "../../src/retrieve/source-pool.js";
-import type { LocatedFile, StripeRequest } from "../../src/retrieve/stripes.js";
+import type { LocatedFile, RetrievedStripe, StripeRequest } from "../../src/retrieve/stripes.js";
 import { MemorySource } from "../store/memory-source.js";
 import { testRuntime } from "../store/runtime.js";
 
@@ -109,4 +109,15 @@ function codedFile(
     offset,
     stripes,
   };
+}
+
+/** The files, from the stripes that were retrieved of them. */
+export function joinFiles(
+  { files }: Published,
+  stripes: readonly RetrievedStripe[],
+): readonly Uint8Array[] {
+  return files.map((file) => {
+    const own = stripes.filter(({ request }) => request.file === file);
+    return Buffer.concat(own.map(({ bytes }) => bytes));
+  });
 }

@@ -241,6 +241,17 @@ describe("reading ahead", () => {
     expect(Math.max(...ahead)).toBeGreaterThanOrEqual(5);
   });
 
+  it("takes few requests, and large ones", async () => {
+    const published = await large;
+    const sources = sourcePerShare(published);
+
+    await retrieveAll(poolOf(sources), published);
+
+    const sizes = sources.flatMap(({ reads }) => reads).map((read) => Number(read.split("+")[1]));
+    expect(sizes.length).toBeLessThanOrEqual(2 * 5);
+    expect(Math.max(...sizes)).toBeGreaterThanOrEqual(2.5 * MIB);
+  });
+
   it("asks no source more than six things at once", async () => {
     const published = await large;
     const source = wholeSource("a", published);

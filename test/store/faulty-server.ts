@@ -67,29 +67,33 @@ export async function startFaultyServer(
 /** Proper service: GET with single ranges and entity tags. */
 export function serveFrom(files: ReadonlyMap<string, Uint8Array>): Misbehaviour {
   return (request, response) => {
-    const bytes = files.get((request.url ?? "").replace(/^\/pub\//, ""));
-    if (bytes === undefined) {
-      response.writeHead(404).end("no such file");
-      return;
-    }
-    const etag = `"${bytes.length}-${Buffer.from(bytes.subarray(0, 16)).toString("hex")}"`;
-    if (request.headers["if-none-match"] === etag) {
-      response.writeHead(304, { etag }).end();
-      return;
-    }
-    const range = rangeOf(request, bytes.length);
-    if (range === undefined) response.writeHead(200, { etag }).end(bytes);
-    else if (range.start >= bytes.length) response.writeHead(416).end();
-    else {
-      const part = bytes.subarray(range.start, range.end + 1);
-      response.writeHead(206, {
-        etag,
-        "content-length": part.length,
-        "content-range": `bytes ${range.start}-${range.end}/${bytes.length}`,
-      });
-      response.end(part);
-    }
+    const { status, headers, body } = properAnswer(files, request);
+    response.writeHead(status, headers).end(body);
   };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly body: Uint8Array;
+}
+
+export function properAnswer(
+  files: ReadonlyMap<string, Uint8Array>,
+  request: IncomingMessage,
+): Answer {
+  const nothing = { headers: {}, body: new Uint8Array() };
+  const bytes = files.get((request.url ?? "").replace(/^\/pub\//, ""));
+  if (bytes === undefined) return { ...nothing, status: 404 };
+  const etag = `"${bytes.length}-${Buffer.from(bytes.subarray(0, 16)).toString("hex")}"`;
+  if (request.headers["if-none-match"] === etag) return { ...nothing, status: 304 };
+  const range = rangeOf(request, bytes.length);
+  if (range === undefined) return { status: 200, headers: { etag }, body: bytes };
+  if (range.start >= bytes.length) return { ...nothing, status: 416 };
+  const body = bytes.subarray(range.start, range.end + 1);
+  const contentRange = `bytes ${range.start}-${range.end}/${bytes.length}`;
+  const headers = { etag, "content-length": body.length, "content-range": contentRange };
+  return { status: 206, headers, body };
 }
 
 /** The range asked for, cut to the file. */

@@ -1,0 +1,176 @@
+/** Sources that hang, in a world without any limit: only another source helps. */
+import { describe, expect, it } from "vitest";
+import { HEDGE_FREE_BYTES, HEDGE_MIN_MS, HEDGE_SHARE } from "../../src/limits.js";
+import { readDocument } from "../../src/retrieve/document.js";
+import type { SourcePool } from "../../src/retrieve/source-pool.js";
+import { type RetrievedStripe, retrieveStripes } from "../../src/retrieve/stripes.js";
+import { blackHole, type Fault, MemorySource } from "../store/memory-source.js";
+import { neverAborted, testRuntime } from "../store/runtime.js";
+import { combinations, Random } from "../support/random.js";
+import {
+  allStripes,
+  joinFiles,
+  type Published,
+  poolOf,
+  publish,
+  sourcePerShare,
+} from "./published.js";
+
+const MIB = 1024 * 1024;
+const random = new Random();
+
+/** One delay, and a beat for each turn that a run takes. */
+const ONE_DELAY_MS = HEDGE_MIN_MS + 300;
+
+const PATIENTLY = { timeout: 20_000 };
+
+describe("a source that never answers", () => {
+  const shape = { k: 2, n: 4 };
+  const published = publish([random.bytes(2 * MIB), Buffer.alloc(3000, "text ")], shape);
+
+  it("holds a run up for the delay of a hedge, and is given up then", async () => {
+    await Promise.all(
+      combinations(4, 2).map(async (silent) => {
+        const sources = sourcePerShare(await published);
+        for (const [share, source] of sources.entries()) {
+          if (silent.includes(share)) source.fault = blackHole;
+        }
+        const pool = poolOf(sources);
+
+        await expectAll(pool, await published);
+
+        expect(pool.beat.nowMs, silent.join()).toBeLessThanOrEqual(2 * ONE_DELAY_MS);
+        expect(sources.map(({ active }) => active)).toStrictEqual([0, 0, 0, 0]);
+      }),
+    );
+  });
+
+  it("holds up nobody who comes later", async () => {
+    const many = Array.from({ length: 40 }, () => random.bytes(9000));
+    const small = await publish(many, shape, 5000);
+    const sources = sourcePerShare(small);
+    const [first] = sources;
+    if (first !== undefined) first.fault = blackHole;
+    const pool = poolOf(sources);
+
+    await expectAll(pool, small);
+    const afterOnceMs = pool.beat.nowMs;
+    await expectAll(pool, small);
+
+    expect(afterOnceMs).toBeLessThanOrEqual(ONE_DELAY_MS);
+    expect(pool.beat.nowMs).toBeLessThanOrEqual(afterOnceMs + 300);
+    expect(first?.reads.length).toBeLessThanOrEqual(7);
+  });
+
+  it("is told in the log and the report", async () => {
+    const sources = sourcePerShare(await published);
+    const [first] = sources;
+    if (first !== undefined) first.fault = blackHole;
+    const runtime = testRuntime();
+    const pool = poolOf(sources, runtime);
+
+    await expectAll(pool, await published);
+
+    expect(runtime.lines).toContainEqual(
+      expect.stringMatching(
+        /^warn source.failed source=s0 .* code=SOURCE_TIMEOUT message=memory:s0: .* 0 of \d+ bytes in \d+ ms, asked for elsewhere$/,
+      ),
+    );
+    expect(pool.report()[0]?.errors).toBeGreaterThan(0);
+  });
+
+  it("is waited for when nobody else has the share", async () => {
+    const sources = sourcePerShare(await published).slice(0, 2);
+    const [first] = sources;
+    let release: () => void = () => undefined;
+    const stuck = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    if (first !== undefined) {
+      first.fault = async (_path, _range, bytes) => {
+        await stuck;
+        return bytes;
+      };
+    }
+    const pool = poolOf(sources);
+
+    const all = expectAll(pool, await published);
+    await expect.poll(() => pool.beat.nowMs, PATIENTLY).toBeGreaterThan(HEDGE_MIN_MS + 100);
+    release();
+
+    await all;
+    expect(first?.reads).toHaveLength(1);
+  });
+
+  it("of a document is passed over", async () => {
+    const [silent, good] = [new MemorySource("a"), new MemorySource("b")];
+    for (const source of [silent, good]) source.files.set("ledger", Buffer.from("lines"));
+    silent.fault = blackHole;
+    const pool = poolOf([silent, good]);
+
+    const text = await readDocument(pool, {
+      path: "ledger",
+      range: { offset: 0, sizeBytes: 5 },
+      check: String,
+      signal: neverAborted(),
+    });
+
+    expect(text).toBe("lines");
+    expect(pool.beat.nowMs).toBeLessThanOrEqual(ONE_DELAY_MS);
+    expect([silent.active, good.active]).toStrictEqual([0, 0]);
+  });
+});
+
+describe("what is read twice", () => {
+  it("is nothing while all goes well", async () => {
+    const published = await publish([random.bytes(20 * MIB)], { k: 3, n: 5 });
+    const sources = sourcePerShare(published);
+
+    await expectAll(poolOf(sources), published);
+
+    const askedBytes = sources
+      .flatMap(({ reads }) => reads)
+      .map((read) => Number(read.split("+")[1]));
+    expect(askedBytes.reduce((sum, size) => sum + size, 0)).toBe(3 * blockBytes(published));
+  });
+
+  it(`is bounded, however many reads hang (seed ${random.seed})`, async () => {
+    const published = await publish([random.bytes(40 * MIB)], { k: 2, n: 5 });
+    const sources = sourcePerShare(published);
+    for (const [share, source] of sources.entries()) {
+      const own = new Random(random.seed + share);
+      source.fault = (...read) => own.pick([late, good, good])(...read);
+    }
+    const pool = poolOf(sources);
+
+    await expectAll(pool, published);
+
+    const movedBytes = pool.report().reduce((sum, { bytes }) => sum + bytes, 0);
+    const neededBytes = 2 * blockBytes(published);
+    expect(movedBytes).toBeLessThanOrEqual(neededBytes * (1 + HEDGE_SHARE) + HEDGE_FREE_BYTES);
+  });
+});
+
+async function expectAll(pool: SourcePool, published: Published): Promise<void> {
+  const stripes: RetrievedStripe[] = [];
+  const requests = allStripes(published);
+  for await (const stripe of retrieveStripes({ pool, requests, signal: neverAborted() })) {
+    stripes.push(stripe);
+  }
+  for (const [at, bytes] of joinFiles(published, stripes).entries()) {
+    expect(Buffer.compare(bytes, published.contents[at] ?? Buffer.alloc(0))).toBe(0);
+  }
+}
+
+/** Of one share. */
+function blockBytes({ shares }: Published): number {
+  return [...(shares[0]?.values() ?? [])].reduce((sum, { length }) => sum + length, 0);
+}
+
+const good: Fault = (_path, _range, bytes) => bytes;
+
+/** Answers in full, but so late that another source has been asked. */
+const late: Fault = async (_path, _range, bytes) => {
+  await new Promise((resolve) => setTimeout(resolve, 2 * HEDGE_MIN_MS));
+  return bytes;
+};
