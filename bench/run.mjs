@@ -19,10 +19,11 @@ import { removeWorkplaces, Workplace } from "./support/workplace.mjs";
 const RESULTS = fileURLToPath(new URL("results.md", import.meta.url));
 
 try {
-  process.exitCode = await main(readCommandLine());
+  // Servers of a scenario that failed may be open still.
+  process.exit(await main(readCommandLine()));
 } catch (error) {
   process.stderr.write(`bench: ${error.message}\n`);
-  process.exitCode = 2;
+  process.exit(2);
 }
 
 function readCommandLine() {

@@ -64,7 +64,7 @@ async function measureTree({ sizes, report, workplace, peers }, files, isSmalles
   peaks["the first mirror"] = (await replica.sync()).peakBytes;
   const site = { folder, replica, daemon, relay, rounds: sizes.rounds };
   const change = async () => {
-    repository.writeIncrement(Math.min(CHANGED, files), Math.min(AMONG, files));
+    repository.writeIncrement({ count: Math.min(CHANGED, files), among: Math.min(AMONG, files) });
     await master.trigger();
   };
   const idle = await measureSyncs(site, () => undefined);

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { noise } from "./noise.mjs";
 
 const FILES_PER_FOLDER = 100;
 const FOLDERS_PER_PART = 100;
@@ -41,17 +42,26 @@ export class GeneratedRepository {
     volumes.end();
   }
 
-  /** Rewrites `count` files, evenly spread over the first `among`. */
-  writeIncrement(count, among) {
+  /**
+   * Rewrites `count` files, evenly spread over the first `among`; another `shift` means other files. Each becomes a line of text and
+   * `moreBytes` that are not found elsewhere.
+   */
+  writeIncrement({ count, among, shift = 0, moreBytes = 0 }) {
     const from = this.#time;
     this.#time += 900;
     const volumes = new VolumeWriter(
       this.#folder,
       `inc.${timeText(from)}.to.${timeText(this.#time)}`,
     );
+    const step = Math.floor(among / count);
     for (let at = 0; at < count; at++) {
-      const name = fileName(Math.floor((at * among) / count));
-      volumes.add(name, tarFile(`diff/${name}`, literal(`${name} at ${this.#time}`), this.#time));
+      const number = at * step + (shift % step);
+      const name = fileName(number);
+      const more = noise(moreBytes, this.#time + number)
+        .toString("base64")
+        .slice(0, moreBytes);
+      const content = literal(`${name} at ${this.#time}\n${more}`);
+      volumes.add(name, tarFile(`diff/${name}`, content, this.#time));
     }
     volumes.end();
   }
@@ -181,12 +191,12 @@ function age(file) {
   utimesSync(file, FIRST_SET, FIRST_SET);
 }
 
-/** A delta that makes a file of `text`. */
+/** A delta that makes a file of `text`, of less than 64 KiB. */
 function literal(text) {
   const bytes = Buffer.from(text);
   return Buffer.concat([
     Buffer.from("72730236", "hex"),
-    Buffer.of(0x41, bytes.length),
+    Buffer.of(0x42, bytes.length >> 8, bytes.length & 0xff),
     bytes,
     Buffer.of(0),
   ]);

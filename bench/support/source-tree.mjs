@@ -3,9 +3,10 @@ import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 const FILES_PER_FOLDER = 40;
+const USUAL_MEAN_BYTES = 4000;
 
-/** Makes `files` files below `root`; returns their paths from there, and their bytes in all. */
-export function makeSourceTree(root, files) {
+/** Makes `files` files below `root`, of `meanBytes` each; returns their paths from there, and their bytes in all. */
+export function makeSourceTree(root, files, meanBytes = USUAL_MEAN_BYTES) {
   const random = generator(1);
   const text = textOf(random, 4 * 1024 * 1024);
   const paths = [];
@@ -13,7 +14,7 @@ export function makeSourceTree(root, files) {
   for (let number = 0; number < files; number++) {
     const folder = folderOf(Math.floor(number / FILES_PER_FOLDER));
     if (number % FILES_PER_FOLDER === 0) mkdirSync(path.join(root, folder), { recursive: true });
-    const size = sizeOfFile(random);
+    const size = Math.ceil((sizeOfFile(random) * meanBytes) / USUAL_MEAN_BYTES);
     const start = Math.floor(random() * (text.length - size));
     const place = path.join(folder, `file-${number}.c`);
     const file = path.join(root, place);
@@ -35,7 +36,7 @@ function folderOf(number) {
   return `module-${number % 12}/part-${Math.floor(number / 12) % 12}/unit-${number}`;
 }
 
-/** Mostly a few kilobytes, now and then a hundred: the mean is about 4.5 kB. */
+/** Mostly a few kilobytes, now and then a hundred. */
 function sizeOfFile(random) {
   return Math.min(
     120_000,
