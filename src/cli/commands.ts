@@ -49,7 +49,7 @@ function addInit(init: Command, run: Run): void {
   addAction(init, "replica", "write a replica's config")
     .requiredOption("--tree <folder>", "where the mirrored tree is to be")
     .requiredOption("--dir <folder>", "where config and state go")
-    .requiredOption("--source <url...>", "http(s) or file URLs of sources")
+    .requiredOption("--source <url...>", "http(s), unix or file URLs of sources")
     .requiredOption("--key <file>", "the master's public key")
     .option("--name <name>", "name of the mirror (default: the key's)")
     .action(async (options: InitReplicaOptions) => {
@@ -61,7 +61,10 @@ function addInit(init: Command, run: Run): void {
 function addServe(program: Command, run: Run): void {
   addAction(program, "serve", "serve a publication, or a host's folder, as a source over HTTP")
     .argument("<folder>")
-    .requiredOption("--listen <address>", "HOST:PORT; port 0 lets the system choose")
+    .requiredOption(
+      "--listen <address>",
+      "HOST:PORT, where port 0 lets the system choose, or unix:PATH",
+    )
     .addOption(logFormatOption())
     .action(async (folder: string, options: Omit<ServeOptions, "folder">) => {
       const { serve } = await import("./serve.js");

@@ -42,10 +42,11 @@ export async function initMaster(
     makeFolder(mirror.stateDirectory, 0o700);
     makeFolder(mirror.publication, 0o755);
   }
+  const server = listen?.startsWith("unix:") === true ? `${listen}:` : `http://${listen ?? ""}`;
   const source =
     listen === undefined
       ? pathToFileURL(path.join(folder, "publication")).href
-      : `http://${listen}/${name}`;
+      : `${server}/${name}`;
   const replica = formatReplicaConfig({
     name,
     tree: `/srv/mirror/${name}`,

@@ -30,7 +30,7 @@ export function milliseconds(option: string, text: string | undefined): number |
 /** @throws MirrorError USAGE */
 export function address(option: string, text: string): ListenAddress {
   const parsed = parseListenAddress(text);
-  if (parsed === undefined) throw wrong(option, "HOST:PORT", text);
+  if (parsed === undefined) throw wrong(option, "HOST:PORT or unix:PATH", text);
   return parsed;
 }
 

@@ -136,19 +136,21 @@ export function schedule() {
   );
 }
 
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
+/** `path`: that of a Unix socket. */
+export type ListenAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
 
 export function listenAddress() {
-  return field("HOST:PORT such as 127.0.0.1:8873", (value) =>
+  return field("HOST:PORT such as 127.0.0.1:8873, or unix:PATH", (value) =>
     typeof value === "string" ? parseListenAddress(value) : undefined,
   );
 }
 
-/** `127.0.0.1:8873`, `[::1]:8873`, `mirror.example:8873`; undefined when malformed. */
+/** `127.0.0.1:8873`, `[::1]:8873`, `mirror.example:8873`, `unix:/run/x.sock`; undefined when malformed. */
 export function parseListenAddress(value: string): ListenAddress | undefined {
+  const socket = /^unix:(\/[^:\0]+)$/.exec(value)?.[1];
+  if (socket !== undefined) return { path: socket };
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(value);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
@@ -159,8 +161,16 @@ export function parseListenAddress(value: string): ListenAddress | undefined {
 
 /** A base URL without a slash at its end; a path stands for the file URL of it. */
 export function sourceUrl(folder: string) {
+  return field("an http(s), unix or file URL", (value) =>
+    typeof value === "string"
+      ? parseSourceUrl(value, folder, [...HOST_PROTOCOLS, "unix:"])
+      : undefined,
+  );
+}
+
+export function hostUrl(folder: string) {
   return field("an http(s) or file URL", (value) =>
-    typeof value === "string" ? parseSourceUrl(value, folder, SOURCE_PROTOCOLS) : undefined,
+    typeof value === "string" ? parseSourceUrl(value, folder, HOST_PROTOCOLS) : undefined,
   );
 }
 
@@ -170,7 +180,7 @@ export function publicUrl() {
   );
 }
 
-const SOURCE_PROTOCOLS = ["http:", "https:", "file:"];
+const HOST_PROTOCOLS = ["http:", "https:", "file:"];
 
 function parseSourceUrl(
   value: string,
@@ -182,6 +192,8 @@ function parseSourceUrl(
   if (url === undefined || !protocols.includes(url.protocol)) return undefined;
   if (url.search !== "" || url.hash !== "") return undefined;
   if (url.protocol === "file:" && !isLocal(url)) return undefined;
+  if (url.protocol === "unix:" && !/^unix:\/[^/:][^:]*(?::|:\/[^:]*)?$/.test(url.href))
+    return undefined;
   return url.href.replace(/\/+$/, "");
 }
 

@@ -8,6 +8,7 @@ import {
   duration,
   flag,
   hostPath,
+  hostUrl,
   integer,
   type ListenAddress,
   list,
@@ -19,7 +20,6 @@ import {
   schedule,
   section,
   size,
-  sourceUrl,
   text,
   treePath,
 } from "./fields.js";
@@ -147,7 +147,7 @@ function duplicityFields() {
 function hostFields(folder: string) {
   return section({
     name: name(),
-    url: sourceUrl(folder),
+    url: hostUrl(folder),
     shares: list(integer(0, MAX_K + MAX_M - 1), 1),
     publicUrl: publicUrl().exactOptional(),
     ...accessFields(folder),

@@ -62,6 +62,8 @@ export interface SourceSettings extends AccessSettings {
   readonly name?: string;
   /** Absent: unknown, the head or the source itself tells. */
   readonly shares?: readonly number[];
+  /** Whether HTTP/2 is spoken where the server offers it. */
+  readonly http2?: boolean;
 }
 
 /** Each is counted by itself. */
@@ -134,6 +136,7 @@ function sourceFields(folder: string) {
     name: name().exactOptional(),
     shares: list(integer(0, MAX_K + MAX_M - 1)).exactOptional(),
     ...accessFields(folder),
+    http2: flag().exactOptional(),
   });
   return z.preprocess(
     (value) => (typeof value === "object" && value !== null ? value : { url: value }),
@@ -191,6 +194,12 @@ function checkMirror({ value, issues }: z.core.ParsePayload<MirrorFields>): void
   }
   for (const [number, source] of value.sources.entries()) {
     checkAccess(source, ["sources", number], report);
+    if (source.http2 === true && !source.url.startsWith("https:")) {
+      report(
+        ["sources", number, "http2"],
+        `expected nothing without https, got it for ${source.url}`,
+      );
+    }
   }
   reportRepeated(
     value.sources.map((source) => source.url),

@@ -2,9 +2,12 @@
  * Publications over HTTP, read-only: whole files and single ranges, strong ETags, long polls on heads.
  * Any web server can stand in its place; only the long poll is ours (docs/formats.md, "long poll").
  */
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { type FileIdentity, readRange, streamFile } from "../disk/files.js";
+import { systemCode } from "../disk/disk-failure.js";
+import { removeFile } from "../disk/durable.js";
+import { type FileIdentity, isSocket, readRange, streamFile } from "../disk/files.js";
 import { servedFile } from "../disk/served-file.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import type { Runtime } from "../runtime.js";
@@ -14,8 +17,11 @@ import type { Metrics } from "./metrics.js";
 import { type Located, locate } from "./served-path.js";
 import { formatStatusPage } from "./status-page.js";
 
+/** `path`: that of a Unix socket. */
+type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
 export interface ServeOptions {
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: ListenAddress;
   /** The first component of a URL's path, and the folder it stands for; `""`: the one folder at `/`. */
   readonly folders: ReadonlyMap<string, string>;
   readonly runtime: Runtime;
@@ -28,7 +34,6 @@ export interface ServeOptions {
 
 export interface StaticServer {
   readonly url: string;
-  readonly port: number;
   /** Answers those who wait for a new head. */
   headChanged(): void;
   close(): Promise<void>;
@@ -47,10 +52,21 @@ export async function serveFolders(options: ServeOptions): Promise<StaticServer>
   };
   if (options.signal.aborted) await close();
   options.signal.addEventListener("abort", () => void close(), { once: true });
+  const bound = boundAddress(server, options.listen);
+  return { url: addressUrl(bound), headChanged: () => watch.look(), close };
+}
+
+/** With the port that the system chose, if it was to choose one. */
+function boundAddress(server: FastifyInstance, listen: ListenAddress): ListenAddress {
   const bound = server.addresses()[0];
-  const port = typeof bound === "object" ? bound.port : options.listen.port;
-  const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
-  return { url: `http://${host}:${port}`, port, headChanged: () => watch.look(), close };
+  return typeof bound === "object" && "host" in listen ? { ...listen, port: bound.port } : listen;
+}
+
+/** What URLs of that server begin with. */
+function addressUrl(address: ListenAddress): string {
+  if ("path" in address) return `unix:${address.path}:`;
+  const { host, port } = address;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 interface Serving extends ServeOptions {
@@ -76,14 +92,31 @@ function createServer(): FastifyInstance {
   });
 }
 
-async function listen(server: FastifyInstance, address: ServeOptions["listen"]): Promise<void> {
+async function listen(server: FastifyInstance, address: ListenAddress): Promise<void> {
   try {
-    await server.listen(address);
+    if (!("path" in address)) await server.listen(address);
+    else {
+      await removeDeadSocket(address.path);
+      // Whoever may look into its folder may read what is public anyway.
+      await server.listen({ ...address, readableAll: true, writableAll: true });
+    }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `cannot listen on ${address.host}:${address.port}: ${why}`;
-    throw new MirrorError("CONFIG_INVALID", message, { cause });
+    const where = "path" in address ? address.path : `${address.host}:${address.port}`;
+    throw new MirrorError("CONFIG_INVALID", `cannot listen on ${where}: ${why}`, { cause });
   }
+}
+
+/** What a server that was killed left there would be in the way; one that somebody listens on stays. */
+async function removeDeadSocket(path: string): Promise<void> {
+  const code = await new Promise<string | undefined>((resolve) => {
+    const socket = connect({ path }, () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.once("error", (error) => resolve(systemCode(error)));
+  });
+  if (code === "ECONNREFUSED" && isSocket(path)) removeFile(path);
 }
 
 function addRoutes(server: FastifyInstance, serving: Serving): void {

@@ -46,6 +46,10 @@ export function fileIdentity(path: string): FileIdentity | undefined {
   };
 }
 
+export function isSocket(path: string): boolean {
+  return ifPresent(`cannot look at ${path}`, () => statSync(path))?.isSocket() === true;
+}
+
 /** Text that differs when a file was written or replaced since. @throws MirrorError SOURCE_MISSING, DISK_FAILED */
 export async function fileVersion(file: string): Promise<string> {
   try {

@@ -1,5 +1,6 @@
 /** The master as a daemon: each mirror by itself, their publications over HTTP. */
 import { once } from "node:events";
+import type { ListenAddress } from "../config/fields.js";
 import type { MasterConfig, MasterMirror } from "../config/master.js";
 import { Metrics } from "../daemon/metrics.js";
 import type { Notifier } from "../daemon/notify.js";
@@ -75,16 +76,16 @@ async function startMirror(
 
 /** Mirrors with one address share a server. */
 function groupByAddress(mirrors: readonly MasterMirror[]): {
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: ListenAddress;
   readonly folders: ReadonlyMap<string, string>;
 }[] {
   const places = new Map<
     string,
-    { listen: { host: string; port: number }; folders: Map<string, string> }
+    { readonly listen: ListenAddress; readonly folders: Map<string, string> }
   >();
   for (const { name, publication, http } of mirrors) {
     if (http === undefined) continue;
-    const address = `${http.listen.host} ${http.listen.port}`;
+    const address = JSON.stringify(http.listen);
     const place = places.get(address) ?? { listen: http.listen, folders: new Map() };
     place.folders.set(name, publication);
     places.set(address, place);

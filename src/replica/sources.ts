@@ -74,31 +74,34 @@ export class SourceShelf {
   /** A configured source replaces one of the same name or URL that the head lists. */
   #pooled(head: Head | undefined): PooledSource[] {
     const listed = head?.sources ?? [];
-    const configured = this.#mirror.sources.map(({ url, name, shares, tls, auth }) => {
-      const twin = listed.find((one) => one.url === url || one.name === name);
-      const access = { ...(tls && { tls }), ...(auth && { auth }) };
-      const source = this.#source({ url, name: name ?? twin?.name, access });
-      return { source, shares: shares ?? twin?.shares };
-    });
+    const configured = this.#mirror.sources.map(
+      ({ url, name, shares, tls, auth, http2 = false }) => {
+        const twin = listed.find((one) => one.url === url || one.name === name);
+        const access = { ...(tls && { tls }), ...(auth && { auth }) };
+        const source = this.#source({ url, name: name ?? twin?.name, access, http2 });
+        return { source, shares: shares ?? twin?.shares };
+      },
+    );
     const replaced = new Set(
       this.#mirror.sources.flatMap(({ url, name }) => (name === undefined ? [url] : [url, name])),
     );
     const added = listed
       .filter(({ url, name }) => !replaced.has(url) && !replaced.has(name))
       .map(({ url, name, shares }) => ({
-        source: this.#source({ url, name, access: {} }),
+        source: this.#source({ url, name, access: {}, http2: false }),
         shares,
       }));
     return [...configured, ...added];
   }
 
-  #source({ url, name, access }: WantedSource): Source {
+  #source({ url, name, access, http2 }: WantedSource): Source {
     const known = this.#open.get(url);
     if (known !== undefined) return known;
     const opened = openSource({
       url,
       ...(name === undefined ? {} : { name }),
       access,
+      http2,
       limits: this.#mirror.limits,
       runtime: this.#runtime,
     });
@@ -113,4 +116,5 @@ interface WantedSource {
   readonly url: string;
   readonly name: string | undefined;
   readonly access: AccessSettings;
+  readonly http2: boolean;
 }

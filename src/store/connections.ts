@@ -6,6 +6,10 @@ export interface ConnectionsOptions {
   /** Any URL of the origin that the credentials are for. */
   readonly url: URL;
   readonly access: Access;
+  /** Instead of where `url` leads. */
+  readonly socketPath?: string;
+  /** Whether HTTP/2 is spoken where the server offers it. */
+  readonly http2?: boolean;
   readonly connectMs: number;
 }
 
@@ -20,11 +24,13 @@ export class Connections {
   readonly #foreign: Agent;
 
   /** Reads the files of `access`. @throws MirrorError CONFIG_INVALID */
-  constructor({ url, access, connectMs }: ConnectionsOptions) {
+  constructor({ url, access, socketPath, http2 = false, connectMs }: ConnectionsOptions) {
     this.#origin = url.origin;
     this.#credentials = readCredentials(access);
-    this.#own = newAgent(connectMs, this.#credentials.tls);
-    this.#foreign = newAgent(connectMs, this.#credentials.foreignTls);
+    const { tls, foreignTls } = this.#credentials;
+    const way = socketPath === undefined ? {} : { socketPath };
+    this.#own = newAgent({ timeout: connectMs, ...way, ...tls }, http2);
+    this.#foreign = newAgent({ timeout: connectMs, ...foreignTls }, http2);
   }
 
   /** What a request to `url` goes through. */
@@ -48,9 +54,13 @@ export class Connections {
   }
 }
 
-function newAgent(connectMs: number, tls: TlsOptions): Agent {
+function newAgent(
+  connect: TlsOptions & { readonly timeout: number; readonly socketPath?: string },
+  http2: boolean,
+): Agent {
   return new Agent({
-    connect: { timeout: connectMs, ...tls },
+    connect,
+    allowH2: http2,
     // One more: a poll of the head may wait for long.
     connections: SOURCE_REQUESTS_MAX + 1,
     maxHeaderSize: HTTP_HEADERS_MAX_BYTES,

@@ -50,6 +50,10 @@ export interface HttpClientOptions {
   /** Any URL of the server; credentials go to its origin alone. */
   readonly url: URL;
   readonly access: Access;
+  /** A Unix socket, instead of where `url` leads. */
+  readonly socketPath?: string;
+  /** Whether HTTP/2 is spoken where the server offers it. */
+  readonly http2?: boolean;
   readonly limits: SourceLimits;
   readonly runtime: Runtime;
 }
@@ -57,15 +61,20 @@ export interface HttpClientOptions {
 export class HttpClient {
   readonly #limits: SourceLimits;
   readonly #runtime: Runtime;
+  readonly #socketPath: string | undefined;
+  readonly #isHttp2: boolean;
+  readonly #guards = new Set<RequestGuard>();
   readonly #connections: Connections;
   #bytes = 0;
   #requests = 0;
 
   /** Reads the files of `access`. @throws MirrorError CONFIG_INVALID */
-  constructor({ url, access, limits, runtime }: HttpClientOptions) {
-    this.#limits = limits;
-    this.#runtime = runtime;
-    this.#connections = new Connections({ url, access, connectMs: limits.connectMs });
+  constructor(options: HttpClientOptions) {
+    this.#limits = options.limits;
+    this.#runtime = options.runtime;
+    this.#socketPath = options.socketPath;
+    this.#isHttp2 = options.http2 === true;
+    this.#connections = new Connections({ ...options, connectMs: options.limits.connectMs });
   }
 
   get traffic(): Traffic {
@@ -75,25 +84,34 @@ export class HttpClient {
   /** What `use` makes of the answer. @throws MirrorError SOURCE_UNREACHABLE, SOURCE_TIMEOUT, SOURCE_INVALID */
   async ask<T>(wanted: HttpRequest, use: (answer: HttpAnswer) => Promise<T>): Promise<T> {
     wanted.signal.throwIfAborted();
-    const guard = new RequestGuard({ ...wanted, limits: this.#limits, what: wanted.url.href });
+    const what = this.#name(wanted.url);
+    const guard = new RequestGuard({ ...wanted, limits: this.#limits, what });
+    this.#guards.add(guard);
     try {
       return await this.#ask(wanted, guard, use);
     } finally {
       guard.end();
+      this.#guards.delete(guard);
     }
   }
 
   async close(): Promise<void> {
+    // Of requests that HTTP/2 has under way, undici would tell nobody.
+    for (const guard of this.#guards) guard.giveUp();
     await this.#connections.close();
   }
 
-  /** As often as `wanted` goes on, all within the limits of one request. */
+  /**
+   * As often as `wanted` goes on, all within the limits of one request; over HTTP/2 once more, as a server that
+   * ends a connection in good order takes the requests on it along, the way undici does it.
+   */
   async #ask<T>(
     wanted: HttpRequest,
     guard: RequestGuard,
     use: (answer: HttpAnswer) => Promise<T>,
   ): Promise<T> {
-    const what = wanted.url.href;
+    const what = this.#name(wanted.url);
+    let isOnceMore = this.#isHttp2 && wanted.body === undefined;
     for (let { headers } = wanted; ; ) {
       try {
         return await this.#follow({ ...wanted, headers }, guard, use);
@@ -102,9 +120,10 @@ export class HttpClient {
         const failure = sourceFailure(error, what);
         if (!isMirrorError(failure, "SOURCE_UNREACHABLE")) throw failure;
         const rest = wanted.goOn?.();
-        if (rest === undefined) throw failure;
+        if (rest === undefined && !(isOnceMore && isSocketError(error))) throw failure;
+        if (rest === undefined) isOnceMore = false;
         this.#runtime.log.debug("source.resumed", { what, reason: failure.message });
-        headers = rest;
+        headers = rest ?? headers;
       }
     }
   }
@@ -115,15 +134,16 @@ export class HttpClient {
     use: (answer: HttpAnswer) => Promise<T>,
   ): Promise<T> {
     let url = wanted.url;
+    const what = this.#name(url);
     for (let redirects = 0; ; redirects++) {
       const response = await this.#send(url, wanted, guard);
       guard.answered();
       try {
-        const next = redirectTarget(response, url, wanted.url.href);
+        const next = redirectTarget(response, url, what);
         if (next !== undefined) checkMayFollow(wanted);
-        if (next === undefined) return await use(this.#answer(wanted.url, response, guard));
-        if (redirects === HTTP_REDIRECTS_MAX) refuse(wanted.url.href, "redirects without end");
-        this.#runtime.log.debug("source.redirected", { from: wanted.url.href, to: next.host });
+        if (next === undefined) return await use(this.#answer(what, response, guard));
+        if (redirects === HTTP_REDIRECTS_MAX) refuse(what, "redirects without end");
+        this.#runtime.log.debug("source.redirected", { from: what, to: next.host });
         url = next;
       } finally {
         await discard(response, guard.signal);
@@ -156,13 +176,18 @@ export class HttpClient {
     return response;
   }
 
-  #answer(url: URL, response: Dispatcher.ResponseData, guard: RequestGuard): HttpAnswer {
+  /** For messages: what stands behind a Unix socket has no URL of its own. */
+  #name(url: URL): string {
+    return this.#socketPath === undefined ? url.href : `unix:${this.#socketPath}:${url.pathname}`;
+  }
+
+  #answer(what: string, response: Dispatcher.ResponseData, guard: RequestGuard): HttpAnswer {
     return {
-      what: url.href,
+      what,
       status: response.statusCode,
       retryAfterMs: parseRetryAfter(onlyValue(response, "retry-after"), this.#runtime.clock.now()),
       header: (name) => onlyValue(response, name),
-      chunks: this.#measured(response.body, guard),
+      chunks: promised(response, what, this.#measured(response.body, guard)),
     };
   }
 
@@ -190,6 +215,22 @@ export class HttpClient {
       this.#bytes += chunk.length;
       yield chunk;
     }
+  }
+}
+
+/** A body that ends before it has as many bytes as were promised broke off; of HTTP/2, undici does not say so. */
+async function* promised(
+  response: Dispatcher.ResponseData,
+  what: string,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let leftBytes = Number(onlyValue(response, "content-length") ?? 0);
+  for await (const chunk of chunks) {
+    leftBytes -= chunk.length;
+    yield chunk;
+  }
+  if (leftBytes > 0) {
+    throw new MirrorError("SOURCE_UNREACHABLE", `${what} breaks off ${leftBytes} bytes too early`);
   }
 }
 
@@ -240,6 +281,10 @@ async function discard(response: Dispatcher.ResponseData, signal: AbortSignal): 
   const { body } = response;
   if (body.destroyed || body.readableEnded) return;
   await body.dump({ limit: DISCARD_MAX_BYTES, signal });
+}
+
+function isSocketError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "UND_ERR_SOCKET";
 }
 
 /** What went wrong, in the words of `Source`; what is our own failure comes back as it is. */

@@ -14,32 +14,32 @@ import type {
   SourceLimits,
   Traffic,
 } from "./source.js";
+import { type WebAddress, webAddress } from "./web-address.js";
+
+export interface HttpSourceOptions {
+  readonly name: string;
+  /** The folder that holds the head, with or without a slash at its end. */
+  readonly url: string;
+  readonly access: Access;
+  /** Whether HTTP/2 is spoken where the server offers it. */
+  readonly http2?: boolean;
+  readonly limits: SourceLimits;
+  readonly runtime: Runtime;
+}
 
 export class HttpSource implements Source {
   readonly name: string;
   readonly url: string;
-  readonly #base: URL;
-  readonly #access: Access;
-  readonly #limits: SourceLimits;
-  readonly #runtime: Runtime;
+  readonly #address: WebAddress;
+  readonly #options: HttpSourceOptions;
   #client: HttpClient | undefined;
   #isClosed = false;
 
-  /** `url` names the folder that holds the head, with or without a slash at its end. */
-  constructor(options: {
-    readonly name: string;
-    readonly url: string;
-    readonly access: Access;
-    readonly limits: SourceLimits;
-    readonly runtime: Runtime;
-  }) {
+  constructor(options: HttpSourceOptions) {
     this.name = options.name;
     this.url = options.url;
-    this.#access = options.access;
-    this.#limits = options.limits;
-    this.#runtime = options.runtime;
-    this.#base = new URL(options.url);
-    if (!this.#base.pathname.endsWith("/")) this.#base.pathname += "/";
+    this.#options = options;
+    this.#address = webAddress(options.url);
   }
 
   get traffic(): Traffic {
@@ -74,19 +74,15 @@ export class HttpSource implements Source {
   async #open(): Promise<HttpClient> {
     if (this.#client === undefined) {
       const { HttpClient } = await import("./http-client.js");
-      this.#client ??= new HttpClient({
-        url: this.#base,
-        access: this.#access,
-        limits: this.#limits,
-        runtime: this.#runtime,
-      });
+      const { base, ...way } = this.#address;
+      this.#client ??= new HttpClient({ ...this.#options, ...way, url: base });
       if (this.#isClosed) await this.#client.close();
     }
     return this.#client;
   }
 
   #locate(path: string): URL {
-    return new URL(path.split("/").map(encodeURIComponent).join("/"), this.#base);
+    return new URL(path.split("/").map(encodeURIComponent).join("/"), this.#address.base);
   }
 }
 

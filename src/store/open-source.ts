@@ -13,21 +13,24 @@ export interface OpenSourceOptions {
   readonly name?: string;
   /** Who we are there, and whom we believe; nobody and the usual authorities when not given. */
   readonly access?: Access;
+  /** Whether HTTP/2 is spoken where the server offers it. */
+  readonly http2?: boolean;
   readonly limits: SourceLimits;
   readonly runtime: Runtime;
 }
 
 /** Nothing is read yet. @throws MirrorError CONFIG_INVALID, UNSUPPORTED */
 export function openSource(options: OpenSourceOptions): Source {
-  const { url, name = url, access = {}, limits, runtime } = options;
+  const { url, name = url, access = {}, http2 = false, limits, runtime } = options;
   const { protocol } = parseStoreUrl(url);
   switch (protocol) {
     case "http:":
     case "https:":
-      return new HttpSource({ name, url, access, limits, runtime });
+    case "unix:":
+      return new HttpSource({ name, url, access, http2, limits, runtime });
     case "file:":
       return new FileSource({ name, url, limits, folder: fileURLToPath(url) });
     default:
-      throw new MirrorError("UNSUPPORTED", `source ${url}: expected http, https or file`);
+      throw new MirrorError("UNSUPPORTED", `source ${url}: expected http, https, unix or file`);
   }
 }

@@ -60,6 +60,14 @@ export class RequestGuard {
     this.#tickBytes += sizeBytes;
   }
 
+  /** Nobody wants the answer any more. */
+  giveUp(): void {
+    clearInterval(this.#timer);
+    this.#abort.abort(
+      new MirrorError("SOURCE_UNREACHABLE", `${this.#what}: the source was closed`),
+    );
+  }
+
   /** Must be called when the request is over. */
   end(): void {
     clearInterval(this.#timer);

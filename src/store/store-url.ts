@@ -12,8 +12,9 @@ export function parseStoreUrl(text: string): URL {
     const message = `${url.origin}${url.pathname}: expected a URL without a query or fragment`;
     throw new MirrorError("CONFIG_INVALID", message);
   }
-  if (url.protocol === "file:" && url.host !== "") {
-    throw new MirrorError("CONFIG_INVALID", `${text}: expected file:///path, got host ${url.host}`);
+  if (["file:", "unix:"].includes(url.protocol) && url.host !== "") {
+    const expected = url.protocol === "file:" ? "file:///path" : "unix:/socket:/path";
+    throw new MirrorError("CONFIG_INVALID", `${text}: expected ${expected}, got host ${url.host}`);
   }
   return url;
 }

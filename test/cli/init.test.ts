@@ -99,7 +99,7 @@ describe("init replica", () => {
     await expect(initReplica(options, context)).rejects.toThrow("got a signing key");
     const wrong = { ...options, key: path.join(dir, "pub.pub"), source: ["rsync://x/y"] };
     await expect(initReplica(wrong, context)).rejects.toThrow(
-      'sources[0].url: expected an http(s) or file URL, got "rsync://x/y"',
+      'sources[0].url: expected an http(s), unix or file URL, got "rsync://x/y"',
     );
   });
 });

@@ -61,9 +61,18 @@ describe("loadMasterConfig", () => {
     ],
     ["schedule: often", 'schedule: expected a cron schedule such as "*/15 * * * *", got "often"'],
     ["watch: yes", 'watch: expected true or false, got "yes"'],
-    ["http: { listen: 8873 }", "http.listen: expected HOST:PORT such as 127.0.0.1:8873, got 8873"],
-    ["http: { listen: 'a:99999' }", 'expected HOST:PORT such as 127.0.0.1:8873, got "a:99999"'],
-    ["http: { listen: '[::g]:1' }", 'expected HOST:PORT such as 127.0.0.1:8873, got "[::g]:1"'],
+    [
+      "http: { listen: 8873 }",
+      "http.listen: expected HOST:PORT such as 127.0.0.1:8873, or unix:PATH, got 8873",
+    ],
+    [
+      "http: { listen: 'a:99999' }",
+      'expected HOST:PORT such as 127.0.0.1:8873, or unix:PATH, got "a:99999"',
+    ],
+    [
+      "http: { listen: '[::g]:1' }",
+      'expected HOST:PORT such as 127.0.0.1:8873, or unix:PATH, got "[::g]:1"',
+    ],
     ["guard: { marker: ../x }", 'guard.marker: expected a path below the tree, got "../x"'],
     ["headLifetime: 10", "headLifetime: expected a time such as 90s, 15m or 30d, got 10"],
     [
@@ -113,10 +122,12 @@ describe("loadMasterConfig", () => {
     expect(() => mirror(text)).toThrow("hosts[1].name: expected a name of its own, got a again");
   });
 
-  it("reads IPv4, IPv6 and named addresses", () => {
+  it("reads IPv4, IPv6 and named addresses, and Unix sockets", () => {
     const listen = (address: string) => mirror(`http: { listen: "${address}" }`).http?.listen;
     expect(listen("0.0.0.0:80")).toEqual({ host: "0.0.0.0", port: 80 });
     expect(listen("[::1]:8873")).toEqual({ host: "::1", port: 8873 });
+    expect(listen("unix:/run/pub.sock")).toEqual({ path: "/run/pub.sock" });
+    expect(() => listen("unix:pub.sock")).toThrow("http.listen: expected HOST:PORT");
     expect(listen("mirror.example:0")).toEqual({ host: "mirror.example", port: 0 });
   });
 });

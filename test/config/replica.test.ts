@@ -19,8 +19,8 @@ describe("loadReplicaConfig", () => {
     include: fedora/**
 `;
     expect(problems(text)).toEqual([
-      'config/replica.yaml:8:16: mirrors[0].sources[1].url: expected an http(s) or file URL, got "ftp://x"',
-      'config/replica.yaml:9:9: mirrors[0].sources[2].url: expected an http(s) or file URL, got "ftp://y"',
+      'config/replica.yaml:8:16: mirrors[0].sources[1].url: expected an http(s), unix or file URL, got "ftp://x"',
+      'config/replica.yaml:9:9: mirrors[0].sources[2].url: expected an http(s), unix or file URL, got "ftp://y"',
       "config/replica.yaml:10:5: mirrors[0].pol: unknown key",
       "config/replica.yaml:11:20: mirrors[0].poll.every: expected a time such as 90s, 15m or 30d, got 60",
       'config/replica.yaml:11:32: mirrors[0].poll.jitter: expected a percentage from 0 to 100, got "120%"',
@@ -65,18 +65,40 @@ describe("loadReplicaConfig", () => {
     expect(mirror("sources: [http://a/pub//]").sources).toEqual([{ url: "http://a/pub" }]);
   });
 
+  it("takes Unix sockets as nginx writes them", () => {
+    expect(
+      mirror('sources: ["unix:/run/x.sock:/pub/", "unix:/y.sock:", "unix:/z.sock"]').sources,
+    ).toEqual([
+      { url: "unix:/run/x.sock:/pub" },
+      { url: "unix:/y.sock:" },
+      { url: "unix:/z.sock" },
+    ]);
+  });
+
+  it("speaks HTTP/2 with a source only where there is TLS", () => {
+    const http2 = (url: string) => mirror(`sources: [{ url: "${url}", http2: true }]`).sources;
+    expect(http2("https://a/pub")).toEqual([{ url: "https://a/pub", http2: true }]);
+    expect(() => http2("http://a/pub")).toThrow(
+      "sources[0].http2: expected nothing without https, got it for http://a/pub",
+    );
+  });
+
   it.each([
     "file://host/x",
     "http://a/?q",
     "http://a/#f",
     "rsync://a/b",
+    "unix://run/x.sock",
+    "unix:x.sock:/pub",
+    '"unix:/x.sock:/pub:more"',
+    '"unix:/:/pub"',
     "http://",
     "pub",
     '""',
     "7",
     "null",
   ])("refuses %s as a source", (url) => {
-    expect(() => mirror(`sources: [${url}]`)).toThrow("expected an http(s) or file URL");
+    expect(() => mirror(`sources: [${url}]`)).toThrow("expected an http(s), unix or file URL");
   });
 
   it("names the mirror after its tree when nobody names it", () => {

@@ -77,6 +77,7 @@ describe("samples", () => {
           { url: "https://a.example/pub", name: "a", shares: [0, 1] },
           {
             url: "https://b.example/pub",
+            http2: true,
             auth: { kind: "bearer", bearerFile: "/etc/dupmirror/b.token", allowHttp: false },
             tls: {
               caFile: "/etc/dupmirror/ca.pem",

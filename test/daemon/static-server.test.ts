@@ -1,7 +1,19 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { text } from "node:stream/consumers";
+import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Metrics } from "../../src/daemon/metrics.js";
 import { type StaticServer, serveFolders } from "../../src/daemon/static-server.js";
@@ -188,14 +200,15 @@ describe("serveFolders", () => {
   });
 
   it("says why it cannot listen", async () => {
+    const port = portOf(server);
     const again = serveFolders({
-      listen: { host: "127.0.0.1", port: server.port },
+      listen: { host: "127.0.0.1", port },
       folders: new Map([["", folder]]),
       runtime,
       signal: stop.signal,
     });
     await expect(again).rejects.toMatchObject({ code: "CONFIG_INVALID" });
-    await expect(again).rejects.toThrow(`cannot listen on 127.0.0.1:${server.port}: `);
+    await expect(again).rejects.toThrow(`cannot listen on 127.0.0.1:${port}: `);
   });
 
   it("serves one folder at the root", async () => {
@@ -211,6 +224,64 @@ describe("serveFolders", () => {
   });
 });
 
+describe("serving on a Unix socket", () => {
+  const serveOn = async (socket: string) =>
+    serveFolders({
+      listen: { path: socket },
+      folders: new Map([["pub", folder]]),
+      runtime,
+      signal: stop.signal,
+    });
+
+  it("gives the same as over TCP, to everybody who may reach the socket", async () => {
+    const socket = path.join(root, "own.sock");
+    const own = await serveOn(socket);
+
+    expect(own.url).toBe(`unix:${socket}:`);
+    expect(statSync(socket).mode & 0o777).toBe(0o777);
+    expect(await textOver(socket, "/pub/head")).toBe("first\n");
+    await own.close();
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it("takes the place of a server that was killed, and of none that lives", async () => {
+    const socket = path.join(root, "own.sock");
+    await leaveDeadSocket(socket);
+    const own = await serveOn(socket);
+
+    expect(await textOver(socket, "/pub/head")).toBe("first\n");
+    await expect(serveOn(socket)).rejects.toThrow(`cannot listen on ${socket}: `);
+    expect(await textOver(socket, "/pub/head")).toBe("first\n");
+    await own.close();
+  });
+
+  it("leaves a file alone that stands in its place", async () => {
+    const socket = path.join(root, "secret");
+
+    await expect(serveOn(socket)).rejects.toThrow(`cannot listen on ${socket}: `);
+    expect(readFileSync(socket, "utf8")).toBe("secret");
+  });
+});
+
+async function textOver(socketPath: string, place: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    httpRequest({ socketPath, path: place }, (answer) => resolve(text(answer)))
+      .on("error", reject)
+      .end();
+  });
+}
+
+/** As a process leaves it that was killed: nobody listens any more. */
+async function leaveDeadSocket(socket: string): Promise<void> {
+  const script = `require("net").createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 9))`;
+  await execa(process.execPath, ["-e", script], { reject: false });
+  expect(existsSync(socket)).toBe(true);
+}
+
+function portOf({ url }: StaticServer): number {
+  return Number(new URL(url).port);
+}
+
 function replaceHead(text: string): void {
   writeFileSync(path.join(folder, "next"), text);
   renameSync(path.join(folder, "next"), path.join(folder, "head"));
@@ -219,7 +290,7 @@ function replaceHead(text: string): void {
 /** Sends the path as it stands, which fetch would put in order. */
 async function rawStatus(place: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const options = { host: "127.0.0.1", port: server.port, path: place };
+    const options = { host: "127.0.0.1", port: portOf(server), path: place };
     httpRequest(options, (answer) => {
       answer.resume();
       resolve(answer.statusCode ?? 0);

@@ -18,7 +18,7 @@ describe("the command line", () => {
     });
     expectRefusal(await dupmirror(["serve", folder, "--listen", "nowhere"]), {
       exitCode: 2,
-      message: /^dupmirror: --listen: expected HOST:PORT, got "nowhere"$/,
+      message: /^dupmirror: --listen: expected HOST:PORT or unix:PATH, got "nowhere"$/,
     });
     expectRefusal(await dupmirror(["replica", "rollback", "--to"]), {
       exitCode: 2,

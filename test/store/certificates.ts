@@ -1,6 +1,6 @@
 /** A certificate authority of our own, and what it vouches for. */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { temporaryFolder } from "../support/temporary.js";
 
@@ -18,16 +18,27 @@ export interface KeyPair {
   readonly keyFile: string;
 }
 
-/** Gone when the test ends. */
+/** Gone when the test ends; the certificates themselves are made once for a file of tests. */
 export function makeCertificates(): Certificates {
   const folder = temporaryFolder();
-  const ca = selfSigned(folder, "ca");
+  made ??= generate(folder);
+  for (const [name, bytes] of made) writeFileSync(path.join(folder, name), bytes, { mode: 0o600 });
   return {
-    caFile: ca.certFile,
-    server: signed(folder, ca, "server"),
-    client: signed(folder, ca, "client"),
-    stranger: selfSigned(folder, "stranger"),
+    caFile: path.join(folder, "ca.pem"),
+    server: pairOf(folder, "server"),
+    client: pairOf(folder, "client"),
+    stranger: pairOf(folder, "stranger"),
   };
+}
+
+let made: ReadonlyMap<string, Uint8Array> | undefined;
+
+function generate(folder: string): Map<string, Uint8Array> {
+  const ca = selfSigned(folder, "ca");
+  signed(folder, ca, "server");
+  signed(folder, ca, "client");
+  selfSigned(folder, "stranger");
+  return new Map(readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name))]));
 }
 
 function selfSigned(folder: string, name: string): KeyPair {
@@ -36,7 +47,7 @@ function selfSigned(folder: string, name: string): KeyPair {
   return pair;
 }
 
-function signed(folder: string, ca: KeyPair, name: string): KeyPair {
+function signed(folder: string, ca: KeyPair, name: string): void {
   const pair = pairOf(folder, name);
   const request = path.join(folder, `${name}.csr`);
   const extensions = path.join(folder, `${name}.ext`);
@@ -49,7 +60,6 @@ function signed(folder: string, ca: KeyPair, name: string): KeyPair {
     ["x509", "-req", "-in", request, "-CA", ca.certFile, "-CAkey", ca.keyFile, "-CAcreateserial"],
     ["-days", "30", "-extfile", extensions, "-out", pair.certFile],
   );
-  return pair;
 }
 
 function pairOf(folder: string, name: string): KeyPair {

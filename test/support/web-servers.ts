@@ -35,7 +35,15 @@ export const NO_RCLONE = lacksProgram("rclone", ["version"]);
 
 /** nginx with WebDAV, TLS and a password for all it does; missing folders are not made by themselves. */
 export async function startNginx(
-  options: { readonly isReadFree?: boolean; readonly port?: number; readonly folder?: string } = {},
+  options: {
+    readonly isReadFree?: boolean;
+    readonly port?: number;
+    readonly folder?: string;
+    /** Further directives of the server. */
+    readonly more?: (certificates: Certificates) => string;
+    /** Further words of "listen". */
+    readonly listen?: string;
+  } = {},
 ): Promise<SecureServer> {
   const certificates = makeCertificates();
   const place = temporaryFolder();
@@ -101,8 +109,10 @@ function nginxConfig(options: {
   readonly port: number;
   readonly certificates: Certificates;
   readonly isReadFree?: boolean;
+  readonly more?: (certificates: Certificates) => string;
+  readonly listen?: string;
 }): string {
-  const { place, folder, port, certificates, isReadFree } = options;
+  const { place, folder, port, certificates, isReadFree, listen = "" } = options;
   const { certFile, keyFile } = certificates.server;
   const password = `auth_basic x; auth_basic_user_file ${place}/users;`;
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
@@ -113,7 +123,8 @@ function nginxConfig(options: {
     `daemon off; worker_processes 1; pid ${place}/pid; error_log stderr notice;`,
     "events { worker_connections 256; }",
     `http { access_log off; ${temporary.join(" ")} server {`,
-    `listen 127.0.0.1:${port} ssl; ssl_certificate ${certFile}; ssl_certificate_key ${keyFile};`,
+    `listen 127.0.0.1:${port} ssl ${listen}; ssl_certificate ${certFile}; ssl_certificate_key ${keyFile};`,
+    options.more?.(certificates) ?? "",
     `root ${folder}; client_max_body_size 1g; dav_methods PUT DELETE MOVE MKCOL;`,
     isReadFree === true ? `location / { limit_except GET { ${password} } }` : password,
     "} }",
