@@ -30,3 +30,8 @@ export function addConfigOptions(command: Command, defaultFile: string): Command
 export function logFormatOption(): Option {
   return new Option("--log-format <format>", "lines of the log").choices(["text", "json"]);
 }
+
+/** An option that may be given several times. */
+export function collectOption(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}

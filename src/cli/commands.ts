@@ -1,5 +1,6 @@
 /** Every command with its arguments; the code of each is loaded when it is called. */
 import type { Command } from "commander";
+import { addBackupCommands } from "./backup-commands.js";
 import { addAction, logFormatOption, type Run } from "./command-options.js";
 import type { ConfigCheckOptions } from "./config-check.js";
 import type { DemoOptions } from "./demo.js";
@@ -28,6 +29,7 @@ export function addCommands(program: Command, run: Run): void {
   addInit(program.command("init").description("write the config of a master or a replica"), run);
   addMasterCommands(master, run);
   addReplicaCommands(replica, run);
+  addBackupCommands(program, run);
   addServe(program, run);
   addKey(program.command("key").description("signing keys"), run);
   addConfig(program.command("config").description("configuration files"), run);

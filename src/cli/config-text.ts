@@ -27,6 +27,30 @@ mirrors:
 `;
 }
 
+/**
+ * Of a backup that has yet to be told its shares and hosts. Chains begin when somebody asks for one, and a head is good
+ * until somebody restores what it names.
+ */
+export function formatBackupConfig(options: {
+  readonly name: string;
+  readonly tree: string;
+}): string {
+  const { name, tree } = options;
+  return `# The backup of a tree, as \`dupmirror backup\` keeps it. What is changed here stays, but for what its options say.
+# Relative paths are relative to this file. All keys: config/master.yaml of the distribution.
+mirrors:
+  - name: ${name}
+    tree: ${JSON.stringify(tree)}
+    repository: repository
+    publication: publication
+    stateDirectory: state
+    signing: { keyFile: ${name}.key }
+    duplicity: { engine: run, fullEvery: 3660d }
+    retain: { chains: 10 }
+    headLifetime: 36500d
+`;
+}
+
 export function formatReplicaConfig(options: {
   readonly name: string;
   readonly tree: string;

@@ -10,6 +10,12 @@ export function wholeNumber(option: string, text: string | undefined): number | 
   return Number(text);
 }
 
+/** @throws MirrorError USAGE */
+export function required(argument: string, value: string | undefined): string {
+  if (value !== undefined) return value;
+  throw new MirrorError("USAGE", `expected ${argument}; --help tells how`);
+}
+
 /** rsync's spelling: a plain number is KiB per second. @throws MirrorError USAGE */
 export function rate(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

@@ -1,5 +1,11 @@
 import { type Command, Option } from "commander";
-import { addAction, addConfigOptions, logFormatOption, type Run } from "./command-options.js";
+import {
+  addAction,
+  addConfigOptions,
+  collectOption,
+  logFormatOption,
+  type Run,
+} from "./command-options.js";
 import { REPLICA_CONFIG } from "./config-paths.js";
 import type { ReplicaPlanOptions } from "./replica-plan.js";
 import type { ReplicaRollbackOptions } from "./replica-rollback.js";
@@ -71,13 +77,17 @@ function forcePurgeOption(): Option {
 
 /** rsync's spellings of what the config says too. */
 function addOverrides(command: Command): Command {
-  const collect = (value: string, before: readonly string[] = []): readonly string[] => [
-    ...before,
-    value,
-  ];
   return command
-    .option("--include <pattern>", "instead of the config's include; may be repeated", collect)
-    .option("--exclude <pattern>", "in addition to the config's exclude; may be repeated", collect)
+    .option(
+      "--include <pattern>",
+      "instead of the config's include; may be repeated",
+      collectOption,
+    )
+    .option(
+      "--exclude <pattern>",
+      "in addition to the config's exclude; may be repeated",
+      collectOption,
+    )
     .option("--max-delete <number>", "delete at most so many files")
     .option("--bwlimit <rate>", "KiB per second, or a rate such as 10MiB")
     .option("--timeout <seconds>", "give a silent source up after so long");

@@ -49,7 +49,11 @@ function formatCounts({ files }: SyncReport): string {
   return [...counts, ...(mended > 0 ? [`${mended} mended`] : [])].join(", ");
 }
 
-function formatCost({ bytes, requests, seconds }: SyncReport): string {
+export function formatCost({
+  bytes,
+  requests,
+  seconds,
+}: Pick<SyncReport, "bytes" | "requests" | "seconds">): string {
   const spent = Object.values(seconds).reduce((sum, part) => sum + part, 0);
   const size = formatSize(bytes["total"] ?? 0);
   return `${size} in ${requests["total"] ?? 0} requests, ${formatDuration(spent * 1000)}`;

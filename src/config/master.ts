@@ -123,7 +123,7 @@ function mirrorFields(folder: string) {
       marker: treePath().exactOptional(),
       maxShrinkPercent: percent().default(defaults.guard.maxShrinkPercent),
     }).prefault({}),
-    headLifetime: duration(MINUTE_MS, 366 * DAY_MS).default(defaults.headLifetimeMs),
+    headLifetime: duration(MINUTE_MS, 36_600 * DAY_MS).default(defaults.headLifetimeMs),
     retain: section({
       chains: integer(1, 1000).default(defaults.retain.chains),
       grace: duration(0, 366 * DAY_MS).default(defaults.retain.graceMs),

@@ -61,6 +61,12 @@ export function truncateFile(file: string, sizeBytes: number): void {
   });
 }
 
+/** Gives a file that is synced its name, in the place of what had it; both names lie in one folder. */
+export function moveFile(from: string, to: string): void {
+  doing(`cannot rename ${from} to ${to}`, () => renameSync(from, to));
+  syncFolder(path.dirname(to));
+}
+
 export function syncFile(file: string): void {
   withFile(file, constants.O_RDONLY, "sync", (descriptor) => fsyncSync(descriptor));
 }

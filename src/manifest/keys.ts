@@ -38,6 +38,17 @@ export function formatVerifierKey({ name, id, publicKey }: VerifierKey): string 
   return `${name}+${Buffer.from(id).toString("hex")}+${typedBase64(rawPublicKey(publicKey))}`;
 }
 
+/** How long the text of a key of this name is, in bytes of UTF-8. */
+export function verifierKeySize(name: string): number {
+  const idAndKeySize = "+12345678+".length + typedBase64(new Uint8Array(KEY_SIZE_BYTES)).length;
+  return Buffer.byteLength(name) + idAndKeySize;
+}
+
+/** What people compare keys by: in hex, the whole hash that a key's id is the beginning of. */
+export function fingerprintKey({ name, publicKey }: VerifierKey): string {
+  return Buffer.from(hashKey(name, rawPublicKey(publicKey))).toString("hex");
+}
+
 /** Space around the key is passed over. @throws MirrorError KEY_INVALID, without the text: it is secret */
 export function parseSigningKey(text: string): SigningKey {
   const trimmed = text.trim();
@@ -84,8 +95,11 @@ function signingKeyOf(name: string, seed: Uint8Array): SigningKey {
 function verifierOf(name: string, key: Uint8Array): VerifierKey {
   const der = Buffer.concat([SPKI_PREFIX, key]);
   const publicKey = createPublicKey({ key: der, format: "der", type: "spki" });
-  const id = sha256(Buffer.concat([Buffer.from(`${name}\n`), typed(key)])).subarray(0, 4);
-  return { name, id, publicKey };
+  return { name, id: hashKey(name, key).subarray(0, 4), publicKey };
+}
+
+function hashKey(name: string, key: Uint8Array): Uint8Array {
+  return sha256(Buffer.concat([Buffer.from(`${name}\n`), typed(key)]));
 }
 
 function rawPublicKey(publicKey: KeyObject): Uint8Array {

@@ -38,6 +38,13 @@ export function openNote(note: Uint8Array, keys: readonly VerifierKey[]): Uint8A
   return refuse(`it is signed by ${signatures.map(describeSigner).join(", ")}, not by ${expected}`);
 }
 
+/** Who says to have signed a note, checked by nobody. @throws MirrorError SIGNATURE_INVALID when it is none */
+export function signersOf(note: Uint8Array): Signer[] {
+  return splitNote(note).signatures.map(({ name, id }) => ({ name, id }));
+}
+
+export type Signer = Pick<VerifierKey, "name" | "id">;
+
 interface Signature {
   readonly name: string;
   readonly id: Uint8Array;

@@ -3,7 +3,7 @@
  * across the borders of files, beside what this thread does; a few stripes are in memory, whatever the size of the set.
  */
 import { createHash } from "node:crypto";
-import { sha256Async, toBase64url } from "../bytes/digest.js";
+import { sha256Async } from "../bytes/digest.js";
 import type { FileRole, Wrapping } from "../duplicity/names.js";
 import { blockSize, encodeBlocks } from "../erasure/codec.js";
 import type { Shape } from "../erasure/shape.js";
@@ -89,13 +89,6 @@ export class FileEncoder {
       stripe: { compression, storedSizeBytes: stored.length, blockHashes },
     };
   }
-}
-
-/** As base64url, how a whole small file is named in documents. */
-export async function hashFile(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of chunks) hash.update(chunk);
-  return toBase64url(hash.digest());
 }
 
 /**

@@ -1,11 +1,11 @@
 /** The repository as it lies there: its chains, and the sets that are whole. */
 import path from "node:path";
+import { sha256Chunks, toBase64url } from "../bytes/digest.js";
 import { fileIdentity, listFolder, readFileIfPresent, streamFile } from "../disk/files.js";
 import { buildChains, type Chain, groupSets, type RepositorySet } from "../duplicity/chains.js";
 import { type DuplicityManifest, parseManifest } from "../duplicity/manifest.js";
 import { formatSetName, parseFileName, type RepositoryFile } from "../duplicity/names.js";
 import { isMirrorError, MirrorError } from "../errors.js";
-import { hashFile } from "./encode.js";
 
 export interface Repository {
   readonly folder: string;
@@ -102,7 +102,8 @@ export async function hashManifests(
     if (set.manifest === undefined || !wanted.has(name)) continue;
     const key = `${set.manifest.name} ${fingerprint(repository.folder, set.manifest)}`;
     const file = path.join(repository.folder, set.manifest.name);
-    const hash = options.cache.get(key) ?? (await hashFile(streamFile(file, options)));
+    const hash =
+      options.cache.get(key) ?? toBase64url(await sha256Chunks(streamFile(file, options)));
     options.cache.set(key, hash);
     hashes.set(name, hash);
   }

@@ -91,7 +91,11 @@ async function release(operation: Operation, options: SyncOptions): Promise<Sync
 async function goBack(operation: Operation, options: RollbackOptions): Promise<SyncReport> {
   const { dryRun, forcePurge, checksum, runtime } = options;
   const head = await operation.poll();
-  const { chain, set } = chooseTarget(await operation.published.readSets(head), options.to);
+  const { chain, set } = chooseTarget(
+    await operation.published.readSets(head),
+    options.to,
+    ASKED_BY,
+  );
   const lineage = await operation.readLineage(head, { chain, set });
   const { files, position, opened } = operation;
   const before = readHold(files.hold);
@@ -108,6 +112,11 @@ async function goBack(operation: Operation, options: RollbackOptions): Promise<S
     throw error;
   }
 }
+
+const ASKED_BY = {
+  option: "--to",
+  listedBy: "`dupmirror replica rollback` without --to",
+};
 
 function restoreHold(file: string, before: Hold | undefined): void {
   if (before === undefined) removeFile(file);

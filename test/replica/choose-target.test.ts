@@ -20,7 +20,9 @@ const SETS: readonly PublishedSet[] = [
   { chain: FULL + 180, set: { kind: "full", time: FULL + 180 }, isWithheld: false },
 ];
 
-const choose = (wanted: string): string => formatSetName(chooseTarget(SETS, wanted).set);
+const ASKED_BY = { option: "--to", listedBy: "`list`" };
+
+const choose = (wanted: string): string => formatSetName(chooseTarget(SETS, wanted, ASKED_BY).set);
 
 describe("a set to go back to", () => {
   test.each([
@@ -57,6 +59,6 @@ describe("a set to go back to", () => {
   });
 
   test("is none of a publication without sets", () => {
-    expect(() => chooseTarget([], "2023-11-15")).toThrow(/it holds none/);
+    expect(() => chooseTarget([], "2023-11-15", ASKED_BY)).toThrow(/it holds none/);
   });
 });

@@ -4,7 +4,8 @@ import { execa } from "execa";
 import { expect } from "vitest";
 import { z } from "zod";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+/** What the command runs. */
+export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export interface CliResult {
   /** Absent when a signal ended it. */
@@ -59,8 +60,15 @@ export interface RunningCommand {
 }
 
 /** Starts `dupmirror <words>` and leaves it running; the caller ends it. It dies with the test process. */
-export function startDupmirror(words: readonly string[]): RunningCommand {
-  const child = execa(process.execPath, [MAIN, ...words], { reject: false, stdin: "ignore" });
+export function startDupmirror(
+  words: readonly string[],
+  options: Pick<CliOptions, "environment"> = {},
+): RunningCommand {
+  const child = execa(process.execPath, [MAIN, ...words], {
+    reject: false,
+    stdin: "ignore",
+    env: { ...options.environment },
+  });
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     log += text;

@@ -27,6 +27,7 @@ export function makeFaulty(real: Durable): Durable {
       ),
     truncateFile: (file, sizeBytes) => step(() => real.truncateFile(file, sizeBytes)),
     // Losing power is another matter: here what was written stays.
+    moveFile: (from, to) => step(() => real.moveFile(from, to)),
     syncFile: (file) => step(() => real.syncFile(file)),
     syncFolder: (folder) => step(() => real.syncFolder(folder)),
     makeFolder: (folder, mode) => step(() => real.makeFolder(folder, mode)),

@@ -1,0 +1,23 @@
+import { reassemble } from "../replica/reassemble.js";
+import type { CommandContext } from "./command.js";
+import { DONE } from "./exit-status.js";
+import { type RecoveryOptions, recover } from "./recovery.js";
+import { formatKey, formatReassembleReport } from "./recovery-text.js";
+
+/** Puts a duplicity repository together again of what hosts hold. */
+export async function reassembleRepository(
+  options: RecoveryOptions & { readonly out: string },
+  context: CommandContext,
+): Promise<number> {
+  const { runtime, signal, print } = context;
+  return await recover(options, context, async ({ config, fingerprint, isKeyOnTrust }) => {
+    const report = await reassemble({ config, runtime, signal });
+    if (options.json === true) {
+      print(JSON.stringify({ ...report, repository: config.tree, fingerprint, isKeyOnTrust }));
+    } else if (options.quiet !== true) {
+      print(formatReassembleReport(report, config.tree));
+      print(formatKey(fingerprint, isKeyOnTrust));
+    }
+    return DONE;
+  });
+}
