@@ -94,6 +94,9 @@ export const LOOKAHEAD_BYTES = 16 * MIB;
 /** Ranges ahead, when they are small: enough to hide the delay of each. */
 export const LOOKAHEAD_RUNS = 64;
 
+/** A source that is so much later with its head than another one is not waited for: far beyond any way around the world. */
+export const POLL_GRACE_MS = 2000;
+
 /** A read that stands still for so long is asked for elsewhere too: a lost packet takes less, a person notices more. */
 export const HEDGE_MIN_MS = 500;
 

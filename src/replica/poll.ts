@@ -1,10 +1,12 @@
 /** Asks sources for the head and keeps the newest that the trust rules accept. */
 import { isMirrorError, MirrorError } from "../errors.js";
+import { POLL_GRACE_MS } from "../limits.js";
 import { type Head, parseHead } from "../manifest/head.js";
 import type { VerifierKey } from "../manifest/keys.js";
 import { openNote } from "../manifest/signed-note.js";
 import { judgeHead } from "../manifest/trust.js";
 import type { Log, Runtime } from "../runtime.js";
+import { linkAbort } from "../store/linked-abort.js";
 import type { Source } from "../store/source.js";
 import { acceptHead, type TrustState } from "./trusted-head.js";
 
@@ -27,7 +29,7 @@ export interface PollOptions {
 export async function pollHead(options: PollOptions): Promise<TrustState> {
   const answers: Answer[] = [];
   for (const group of pollingGroups(options)) {
-    answers.push(...(await Promise.all(group.map((source) => ask(source, options)))));
+    answers.push(...(await askTogether(group, options)));
     if (answers.some((answer) => answer.kind === "good")) break;
   }
   const good = answers.filter((answer) => answer.kind === "good");
@@ -62,6 +64,33 @@ function pollingGroups({ sources, runtime }: PollOptions): Source[][] {
   const groups = [[...near, ...far.splice(0, POLLED_TOGETHER)]];
   while (far.length > 0) groups.push(far.splice(0, POLLED_TOGETHER));
   return groups;
+}
+
+/** Once one has answered, the others have little time left: what hangs must not hold up what is known. */
+async function askTogether(group: readonly Source[], options: PollOptions): Promise<Answer[]> {
+  const asking = linkAbort(options.signal);
+  let grace: NodeJS.Timeout | undefined;
+  const heard = (answer: Answer): Answer => {
+    if (grace !== undefined || !isEnough(answer, options)) return answer;
+    const message = `no answer ${POLL_GRACE_MS} ms after ${answer.source.name} gave one`;
+    const giveUp = (): void => asking.abort(new MirrorError("SOURCE_TIMEOUT", message));
+    grace = setTimeout(giveUp, POLL_GRACE_MS);
+    return answer;
+  };
+  const limited = { ...options, signal: asking.signal };
+  try {
+    return await Promise.all(group.map(async (source) => heard(await ask(source, limited))));
+  } finally {
+    clearTimeout(grace);
+    asking.unlink();
+  }
+}
+
+/** Of sources that are to hold their answers back until there is news, only news is. */
+function isEnough(answer: Answer, { state, waitMs }: PollOptions): boolean {
+  if (answer.kind !== "good") return false;
+  const before = state.trusted?.head;
+  return waitMs === undefined || before === undefined || isNewer(answer.head, before);
 }
 
 async function ask(source: Source, options: PollOptions): Promise<Answer> {

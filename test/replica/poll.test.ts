@@ -1,4 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { once } from "node:events";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { POLL_GRACE_MS } from "../../src/limits.js";
 import { formatHead, type Head } from "../../src/manifest/head.js";
 import { makeKeyPair, parseSigningKey, parseVerifierKey } from "../../src/manifest/keys.js";
 import { signNote } from "../../src/manifest/signed-note.js";
@@ -15,6 +17,9 @@ const NEXT_SESSION = "21111111-2222-4333-8444-555555555555";
 const HASH = "A".repeat(43);
 
 describe("of the heads of several sources", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
   test("the newest is taken: a stale source hides nothing", async () => {
     const sources = [
       new HeadSource("stale", note(head(3))),
@@ -36,6 +41,46 @@ describe("of the heads of several sources", () => {
       ["forged", "SIGNATURE_INVALID"],
       ["down", "SOURCE_UNREACHABLE"],
     ]);
+  });
+
+  test("what hangs is given up soon after one has answered, and told", async () => {
+    const runtime = testRuntime(NOW);
+    const hung = new HeadSource("hung", undefined);
+    hung.readHead = async ({ signal }) => {
+      await once(signal, "abort");
+      throw signal.reason;
+    };
+
+    const polling = poll([hung, new HeadSource("good", note(head(5)))], undefined, { runtime });
+    await vi.advanceTimersByTimeAsync(POLL_GRACE_MS);
+
+    expect(generation(await polling)).toBe(5);
+    expect(runtime.logged.map(({ fields }) => fields)).toMatchObject([
+      { source: "hung", code: "SOURCE_TIMEOUT", reason: "no answer 2000 ms after good gave one" },
+    ]);
+  });
+
+  test("that hold their answers back, one that says nothing new ends the wait for no other", async () => {
+    const [prompt, holding] = [
+      new HeadSource("prompt", note(head(5)), "v5"),
+      new HeadSource("holding", note(head(5)), "w5"),
+    ];
+    const state = await poll([prompt, holding]);
+    let answer: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    holding.readHead = async ({ signal }) => {
+      await Promise.race([held, once(signal, "abort")]);
+      signal.throwIfAborted();
+      return { bytes: note(head(6)) };
+    };
+
+    const next = poll([prompt, holding], state, { waitMs: 50_000 });
+    await vi.advanceTimersByTimeAsync(10 * POLL_GRACE_MS);
+    answer();
+
+    expect(generation(await next)).toBe(6);
   });
 
   test("of a later session the later published counts, whatever its number", async () => {
@@ -208,10 +253,16 @@ async function poll(
   {
     runtime = testRuntime(NOW),
     signal = new AbortController().signal,
-  }: { runtime?: ReturnType<typeof testRuntime>; signal?: AbortSignal } = {},
+    waitMs,
+  }: {
+    runtime?: ReturnType<typeof testRuntime>;
+    signal?: AbortSignal;
+    waitMs?: number;
+  } = {},
 ): Promise<TrustState> {
   const keys = [parseVerifierKey(KEYS.verifierKey)];
-  return await pollHead({ mirror: "test", sources, keys, state, runtime, signal });
+  const wait = waitMs === undefined ? {} : { waitMs };
+  return await pollHead({ mirror: "test", sources, keys, state, runtime, signal, ...wait });
 }
 
 function generation(state: TrustState): number | undefined {
