@@ -4,6 +4,7 @@ import { changedFiles } from "./scenarios/changed-files.mjs";
 import { erasure } from "./scenarios/erasure.mjs";
 import { firstMirror } from "./scenarios/first-mirror.mjs";
 import { image } from "./scenarios/image.mjs";
+import { manyReplicas } from "./scenarios/many-replicas.mjs";
 import { signatures } from "./scenarios/signatures.mjs";
 import { throughput } from "./scenarios/throughput.mjs";
 import { treeSize } from "./scenarios/tree-size.mjs";
@@ -18,6 +19,7 @@ export const SCENARIOS = [
   treeSize,
   changedFiles,
   weekBehind,
+  manyReplicas,
   image,
   throughput,
   badSources,

@@ -1,5 +1,5 @@
 /** Masters, replicas and sources of the program under test, run as users run it. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { freePort, run, startServer } from "./processes.mjs";
@@ -64,10 +64,19 @@ export function makeReplica(
 ) {
   const state = path.join(folder, "state");
   const config = path.join(folder, "bench-replica.yaml");
+  const lastCycle = path.join(state, "last-cycle.json");
   const replica = {
     tree,
     state,
     config,
+    /** The daemon, which has polled once when it is there. */
+    start: async () => {
+      rmSync(lastCycle, { force: true });
+      const words = [MAIN, "replica", "run", "-c", config];
+      return startServer(process.execPath, words, { isReady: () => existsSync(lastCycle) });
+    },
+    /** When it came to where it stands, in milliseconds since 1970. */
+    movedAt: () => statSync(path.join(state, "position.json")).mtimeMs,
     /** As on a machine that never saw the mirror. */
     forget: () => {
       for (const one of [tree, state]) emptyFolder(one);

@@ -56,7 +56,7 @@ export class GeneratedRepository {
     const step = Math.floor(among / count);
     for (let at = 0; at < count; at++) {
       const number = at * step + (shift % step);
-      const name = fileName(number);
+      const name = generatedName(number);
       const more = noise(moreBytes, this.#time + number)
         .toString("base64")
         .slice(0, moreBytes);
@@ -74,7 +74,7 @@ function* objects(files) {
       yield { name: partName(number), isFolder: true };
     }
     if (number % FILES_PER_FOLDER === 0) yield { name: folderName(number), isFolder: true };
-    yield { name: fileName(number), isFolder: false };
+    yield { name: generatedName(number), isFolder: false };
   }
 }
 
@@ -86,7 +86,7 @@ function folderName(number) {
   return `${partName(number)}/folder-${padded((number / FILES_PER_FOLDER) % FOLDERS_PER_PART, 2)}`;
 }
 
-function fileName(number) {
+export function generatedName(number) {
   return `${folderName(number)}/package-${padded(number % FILES_PER_FOLDER, 2)}.rpm`;
 }
 
