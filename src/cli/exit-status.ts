@@ -12,7 +12,7 @@ const TERMINATED = 143;
 export const EXIT_STATUS_HELP = `
 Exit status:
   0    done, or nothing to do
-  1    failure; of verify, too, that a tree is not as its set has it
+  1    failure; of verify, too, that a tree is not as its set has it; of audit, that damage is left
   2    wrong usage or configuration
   3    partial: the tree is consistent at its old position
   4    no usable source, or fewer shares than needed

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addAction, addConfigOptions, logFormatOption, type Run } from "./command-options.js";
 import { MASTER_CONFIG } from "./config-paths.js";
+import type { MasterAuditOptions } from "./master-audit.js";
 import type { MasterPublishOptions } from "./master-publish.js";
 import type { MasterRunOptions } from "./master-run.js";
 import type { MasterStatusOptions } from "./master-status.js";
@@ -27,6 +28,16 @@ export function addMasterCommands(master: Command, run: Run): void {
       await run(showMasterStatus, options);
     },
   );
+  add("audit", "read back what the publication and the hosts hold, and check it")
+    .option("--repair", "make good what is damaged, from any good copy or any k shares")
+    .option("--sample <number>", "blocks to read of each share, at random (default: 100)")
+    .option("--all", "read all blocks")
+    .option("--seed <number>", "choose the blocks that an earlier audit with this seed chose")
+    .addHelpText("after", AUDIT_HELP)
+    .action(async (options: MasterAuditOptions) => {
+      const { masterAudit } = await import("./master-audit.js");
+      await run(masterAudit, options);
+    });
   add("trigger", "ask the running daemon for a cycle, and wait for its end")
     .option("--timeout <seconds>", "how long to wait", "24h")
     .action(async (options: MasterTriggerOptions) => {
@@ -34,3 +45,9 @@ export function addMasterCommands(master: Command, run: Run): void {
       await run(masterTrigger, options);
     });
 }
+
+const AUDIT_HELP = `
+Every file is looked at; of blocks and pages of tables so many are read. The status is 0 when all is
+good or was repaired, 1 when damage is left or a host does not answer, and 4 when fewer than k good
+shares are left of something that --repair wanted to make again. A daemon that runs must be stopped
+before (status 7).`;

@@ -96,15 +96,22 @@ async function hasBytes(
  * The folder of a new host is made. That of a host we wrote to before is a mount that is missing when it is not there:
  * nothing must be written below it.
  */
-async function reach(host: Host, { stateDirectory, signal }: PushOptions): Promise<void> {
-  if (!isKnown(stateDirectory, host.name)) {
-    await host.make({ signal });
-    beginFilling(stateDirectory, host.name);
-  } else if (!(await host.isMade({ signal }))) {
-    const what =
-      "its folder is not there any more: mount it, or make it if the host is another one";
-    throw new MirrorError("SOURCE_UNREACHABLE", `host ${host.name}: ${what}`);
-  }
+async function reach(host: Host, options: PushOptions): Promise<void> {
+  const { stateDirectory, signal } = options;
+  await checkMount(host, options);
+  if (isKnown(stateDirectory, host.name)) return;
+  await host.make({ signal });
+  beginFilling(stateDirectory, host.name);
+}
+
+/** @throws MirrorError SOURCE_UNREACHABLE when the folder of a host that we wrote to is not there */
+export async function checkMount(
+  host: Host,
+  { stateDirectory, signal }: Pick<PushOptions, "stateDirectory" | "signal">,
+): Promise<void> {
+  if (!isKnown(stateDirectory, host.name) || (await host.isMade({ signal }))) return;
+  const what = "its folder is not there any more: mount it, or make it if the host is another one";
+  throw new MirrorError("SOURCE_UNREACHABLE", `host ${host.name}: ${what}`);
 }
 
 /** The host's head when it is one that we signed; any other says nothing of what the host holds. */

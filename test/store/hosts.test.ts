@@ -1,29 +1,19 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Access } from "../../src/store/access.js";
 import type { Host } from "../../src/store/host.js";
 import { openHost } from "../../src/store/open-host.js";
 import { openSource } from "../../src/store/open-source.js";
-import { temporaryFolder } from "../support/temporary.js";
-import {
-  NO_NGINX,
-  NO_RCLONE,
-  PASSWORD,
-  startNginx,
-  startRclone,
-  USER,
-} from "../support/web-servers.js";
+import { HOST_KINDS, type OpenedHost, openFolder } from "../support/host-kinds.js";
 import { contentOf, describeHost, type TestHost } from "./host-conformance.js";
 import { startPutServer } from "./put-server.js";
 import { neverAborted, PATIENT_LIMITS, testRuntime } from "./runtime.js";
 
-describeHost("a folder", () => Promise.resolve(folderHost()));
-
-describeHost("nginx, with TLS and a password", openNginx, NO_NGINX);
-describeHost("rclone's WebDAV server", openRclone, NO_RCLONE);
-describeHost("a server that takes files by PUT alone", openPutServer);
+for (const { kind, skipped, open } of HOST_KINDS) {
+  describeHost(kind, async () => testHostIn(await open()), skipped);
+}
+describeHost("a server of ours that takes files by PUT alone", openPutServer);
 
 describe("a folder that is a host", () => {
   const options = { signal: neverAborted() };
@@ -78,25 +68,11 @@ describe("a URL", () => {
 });
 
 function folderHost(): TestHost {
-  const folder = path.join(temporaryFolder(), "mnt", "host");
-  const url = pathToFileURL(folder).href;
-  return { host: openHost({ name: "a", url, runtime: testRuntime() }), ...lookInto(folder) };
+  return testHostIn(openFolder());
 }
 
-async function openNginx(): Promise<TestHost> {
-  const { url, folder, certificates } = await startNginx();
-  const passwordFile = path.join(temporaryFolder(), "password");
-  writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
-  const access = {
-    tls: { caFile: certificates.caFile },
-    auth: { kind: "basic", user: USER, passwordFile },
-  } as const;
-  return { host: openFor(url, access), ...lookInto(path.join(folder, "dav/pub")) };
-}
-
-async function openRclone(): Promise<TestHost> {
-  const { url, folder } = await startRclone();
-  return { host: openFor(url), ...lookInto(path.join(folder, "dav/pub")) };
+function testHostIn({ url, access, folder }: OpenedHost): TestHost {
+  return { host: openFor(url, access), ...lookInto(folder) };
 }
 
 async function openPutServer(): Promise<TestHost> {

@@ -12,7 +12,7 @@ export const PASSWORD = "s3cr3t-of-the-hosts";
 
 export interface WebServer {
   readonly url: string;
-  /** What it serves, and takes. */
+  /** What lies below `url`; it need not be there yet. */
   readonly folder: string;
   readonly stop: () => Promise<void>;
 }
@@ -33,18 +33,21 @@ function lacksProgram(program: string, words: readonly string[]): string | undef
 export const NO_NGINX = lacksProgram("nginx", ["-v"]);
 export const NO_RCLONE = lacksProgram("rclone", ["version"]);
 
+interface NginxOptions {
+  /** Takes files by PUT alone, and makes their folders by itself. */
+  readonly isPlain?: boolean;
+  /** Reading needs no password. */
+  readonly isReadFree?: boolean;
+  /** What lies below the folder above `dav`; one of its own when not given. */
+  readonly folder?: string;
+  /** Further directives of the server. */
+  readonly more?: (certificates: Certificates) => string;
+  /** Further words of "listen". */
+  readonly listen?: string;
+}
+
 /** nginx with WebDAV, TLS and a password for all it does; missing folders are not made by themselves. */
-export async function startNginx(
-  options: {
-    readonly isReadFree?: boolean;
-    readonly port?: number;
-    readonly folder?: string;
-    /** Further directives of the server. */
-    readonly more?: (certificates: Certificates) => string;
-    /** Further words of "listen". */
-    readonly listen?: string;
-  } = {},
-): Promise<SecureServer> {
+export async function startNginx(options: NginxOptions = {}): Promise<SecureServer> {
   const certificates = makeCertificates();
   const place = temporaryFolder();
   const folder = options.folder ?? path.join(place, "served");
@@ -52,13 +55,14 @@ export async function startNginx(
   const hash = execaSync("openssl", ["passwd", "-apr1", PASSWORD]).stdout;
   writeFileSync(path.join(place, "users"), `${USER}:${hash}\n`, { mode: 0o644 });
   for (let attempt = 0; ; attempt++) {
-    const port = options.port ?? (await freePort());
-    const text = nginxConfig({ place, folder, port, certificates, ...options });
+    const port = await freePort();
+    const text = nginxConfig({ ...options, place, folder, port, certificates });
     writeFileSync(path.join(place, "nginx.conf"), text);
     const words = ["-p", place, "-c", path.join(place, "nginx.conf")];
     try {
       const stop = await startServer("nginx", words, /start worker process \d/);
-      return { url: `https://127.0.0.1:${port}/dav/pub`, folder, certificates, stop };
+      const url = `https://127.0.0.1:${port}/dav/pub`;
+      return { url, folder: path.join(folder, "dav/pub"), certificates, stop };
     } catch (error) {
       // Another process may have taken the port meanwhile.
       if (attempt === 5 || !String(error).includes("Address already in use")) throw error;
@@ -70,12 +74,12 @@ export async function startNginx(
 export async function startRclone(): Promise<WebServer> {
   const folder = temporaryFolder();
   let url = "";
-  const words = ["serve", "webdav", "--addr", "127.0.0.1:0", folder];
+  const words = ["serve", "webdav", "--addr", "127.0.0.1:0", "--dir-cache-time", "0", folder];
   const stop = await startServer("rclone", words, (text) => {
     url = /WebDav Server started on (http:\S+)/.exec(text)?.[1] ?? "";
     return url !== "";
   });
-  return { url: `${url}dav/pub`, folder, stop };
+  return { url: `${url}dav/pub`, folder: path.join(folder, "dav/pub"), stop };
 }
 
 /** Resolves once it says on stderr that it is ready; it is stopped when the test ends. */
@@ -103,16 +107,15 @@ async function startServer(
   return stop;
 }
 
-function nginxConfig(options: {
-  readonly place: string;
-  readonly folder: string;
-  readonly port: number;
-  readonly certificates: Certificates;
-  readonly isReadFree?: boolean;
-  readonly more?: (certificates: Certificates) => string;
-  readonly listen?: string;
-}): string {
-  const { place, folder, port, certificates, isReadFree, listen = "" } = options;
+function nginxConfig(
+  options: NginxOptions & {
+    readonly place: string;
+    readonly folder: string;
+    readonly port: number;
+    readonly certificates: Certificates;
+  },
+): string {
+  const { place, folder, port, certificates, isPlain, isReadFree, listen = "" } = options;
   const { certFile, keyFile } = certificates.server;
   const password = `auth_basic x; auth_basic_user_file ${place}/users;`;
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
@@ -125,7 +128,10 @@ function nginxConfig(options: {
     `http { access_log off; ${temporary.join(" ")} server {`,
     `listen 127.0.0.1:${port} ssl ${listen}; ssl_certificate ${certFile}; ssl_certificate_key ${keyFile};`,
     options.more?.(certificates) ?? "",
-    `root ${folder}; client_max_body_size 1g; dav_methods PUT DELETE MOVE MKCOL;`,
+    `root ${folder}; client_max_body_size 1g;`,
+    isPlain === true
+      ? "dav_methods PUT DELETE; create_full_put_path on;"
+      : "dav_methods PUT DELETE MOVE MKCOL;",
     isReadFree === true ? `location / { limit_except GET { ${password} } }` : password,
     "} }",
   ].join("\n");
