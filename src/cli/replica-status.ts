@@ -1,3 +1,4 @@
+import { formatSize } from "../bytes/units.js";
 import { type ReplicaStatus, replicaStatus } from "../replica/status.js";
 import type { CommandContext, CommonOptions } from "./command.js";
 import type { ConfigOptions } from "./config-file.js";
@@ -22,7 +23,7 @@ export async function showReplicaStatus(
 
 function formatStatus(status: ReplicaStatus): string {
   const { mirror, tree, position, entryCount, head, isCurrent, held, lastCycle } = status;
-  const { lastVerify, verify } = status;
+  const { unfinished, lastVerify, verify } = status;
   const behind = held === undefined ? "behind" : "held";
   const objects = entryCount === undefined ? "" : `, ${entryCount} objects`;
   const lines = [
@@ -31,6 +32,7 @@ function formatStatus(status: ReplicaStatus): string {
     `  position: ${position?.set ?? "none"}${objects}`,
     ...(held === undefined ? [] : [`  ${formatHold(held)}`]),
     `  head: ${head === undefined ? "none seen yet" : formatHead(head)}`,
+    ...(unfinished === undefined ? [] : [`  unfinished: ${formatUnfinished(unfinished)}`]),
     `  last cycle: ${lastCycle === undefined ? "none by a daemon" : formatCycle(lastCycle)}`,
     `  last verify: ${lastVerify === undefined ? "none" : formatVerify(lastVerify)}`,
     ...(verify === undefined ? [] : [`  verify: ${formatProgress(verify)}`]),
@@ -41,6 +43,11 @@ function formatStatus(status: ReplicaStatus): string {
 function formatHead(head: NonNullable<ReplicaStatus["head"]>): string {
   const expiry = head.isExpired ? "EXPIRED" : "expires";
   return `${head.newest}, generation ${head.generation}, published ${head.publishedAt}, ${expiry} ${head.expiresAt}`;
+}
+
+function formatUnfinished(build: NonNullable<ReplicaStatus["unfinished"]>): string {
+  const { set, stagedBytes, totalBytes } = build;
+  return `${set}, ${formatSize(stagedBytes)} of ${formatSize(totalBytes)} staged`;
 }
 
 function formatCycle({ at, outcome }: NonNullable<ReplicaStatus["lastCycle"]>): string {

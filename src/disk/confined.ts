@@ -195,6 +195,17 @@ export class ConfinedTree {
     return this.#act("create", path, (place) => openSync(place, CREATE_FILE, 0o600));
   }
 
+  /** A descriptor for writing at the end of a regular file that has this size; the caller closes it. */
+  appendToFile(path: TreePath, sizeBytes: number): number {
+    return this.#act("append to", path, (place) => {
+      const descriptor = openSync(place, APPEND_TO_FILE);
+      const stat = fstatSync(descriptor);
+      if (stat.isFile() && stat.size === sizeBytes) return descriptor;
+      closeSync(descriptor);
+      throw new MirrorError("TREE_DIVERGED", `${this.#name(path)}: not the file that was begun`);
+    });
+  }
+
   /** A new symlink to `target`, which is latin1. */
   symlink(target: string, path: TreePath): void {
     this.#act("make the link", path, (place) => symlinkSync(Buffer.from(target, "latin1"), place));
@@ -395,6 +406,9 @@ const DIVERGED: ReadonlySet<string> = new Set([
 
 const CREATE_FILE =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+const APPEND_TO_FILE =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 

@@ -20,6 +20,8 @@ export interface BuildOptions {
   readonly owners: ReplicaMirror["owners"];
   readonly makeSpecial: (path: TreePath, object: SpecialObject) => Promise<void>;
   readonly log: Log;
+  /** Told of the bytes that are staged, now and then. */
+  readonly onStaged: (bytes: number) => void;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -38,7 +40,7 @@ export async function buildStage(options: BuildOptions): Promise<readonly TreePa
 }
 
 async function feedPort(port: BuildPort, options: BuildOptions): Promise<void> {
-  const { counts, progress, signal } = options;
+  const { counts, onStaged, progress, signal } = options;
   for (const { origin, sets } of byOrigin(options.sets)) {
     // The origin gives back the files that it was asked for: by identity, their sets are known.
     const setOf = new Map<LocatedFile, number>();
@@ -50,6 +52,7 @@ async function feedPort(port: BuildPort, options: BuildOptions): Promise<void> {
       const set = setOf.get(file);
       assert(set !== undefined, "a volume that nobody asked for");
       const doneBytes = await port.feed({ set, volume: file.file.number, offset, bytes });
+      onStaged(doneBytes);
       progress("build", doneBytes, counts.stagedBytes);
     }
   }

@@ -6,7 +6,7 @@ import type { Attributes, ContentsEntry, FileEntry, SpecialObject } from "../man
 import { HeldVersions } from "./held-versions.js";
 import { type PlanRules, USE_FIRST, USE_LAST } from "./plan.js";
 import { Base, Patch, StagedFile } from "./staged-file.js";
-import { STAGE } from "./staging.js";
+import { RECORD, STAGE, VERSIONS } from "./staging.js";
 import { beyondEnd, type SetChunk, type WorkItem, type WorkPage, workItems } from "./work.js";
 
 export interface BuilderOptions {
@@ -29,9 +29,8 @@ export class Builder {
   readonly specials: SpecialStep[] = [];
   /** Devices, when it is not root who builds. */
   readonly skipped: TreePath[] = [];
-  /** Of the files that are staged. */
-  doneBytes = 0;
   readonly #options: BuilderOptions;
+  #doneBytes = 0;
   readonly #queue: WorkItem[] = [];
   #next = 0;
   readonly #damaged = new Set<TreePath>();
@@ -42,8 +41,14 @@ export class Builder {
 
   constructor(options: BuilderOptions) {
     this.#options = options;
-    const stage = options.tree.lstat(STAGE);
-    this.#newOwner = { uid: stage?.uid ?? -1, gid: stage?.gid ?? -1 };
+    // The stage itself may have the owner of the tree's root by now.
+    const record = options.tree.lstat(RECORD);
+    this.#newOwner = { uid: record?.uid ?? -1, gid: record?.gid ?? -1 };
+  }
+
+  /** What is staged, of the file that is being written too. */
+  get doneBytes(): number {
+    return this.#doneBytes + (this.#target?.writtenBytes ?? 0);
   }
 
   /** To be done after the pages before it; what needs no bytes, and waits for nothing, at once. */
@@ -101,6 +106,7 @@ export class Builder {
     if (
       this.#target === undefined &&
       entry.kind === "snapshot" &&
+      item.doneBytes === 0 &&
       slice.length === item.sizeBytes
     ) {
       this.#writeWhole(item, entry, slice);
@@ -119,7 +125,9 @@ export class Builder {
       const attributes = this.#attributes(entry.attributes);
       this.#options.tree.writeFile(this.#stagePath(entry.path), bytes, attributes);
     } else if (!this.#versions.keep(entry.path, bytes.slice())) {
-      this.#options.tree.writeFile(this.#stagePath(entry.path), bytes, { mode: 0o600 });
+      const version = joinPaths(VERSIONS, entry.path);
+      this.#options.tree.ensureDirectory(parentPath(version));
+      this.#options.tree.writeFile(version, bytes, { mode: 0o600 });
     }
   }
 
@@ -134,7 +142,7 @@ export class Builder {
     } else if (this.#target !== undefined || entry.kind !== "snapshot") {
       this.#guardBase(entry, () => this.#finishTarget(item, entry));
     }
-    this.doneBytes += entry.sizeBytes;
+    this.#doneBytes += entry.sizeBytes - item.doneBytes;
   }
 
   #finishTarget(item: WorkItem, entry: FileEntry): void {
@@ -145,18 +153,22 @@ export class Builder {
     this.#target = undefined;
   }
 
-  #openTarget({ use }: WorkItem, entry: FileEntry): Target {
+  #openTarget({ use, doneBytes }: WorkItem, entry: FileEntry): Target {
     const { tree } = this.#options;
-    const staged = this.#stagePath(entry.path);
+    this.#stagePath(entry.path);
     const isFinal = (use & USE_LAST) !== 0;
     const signature = isFinal && entry.kind !== "snapshot" ? entry.signature : undefined;
-    const output = new StagedFile(tree, entry.path, { sizeBytes: entry.sizeBytes, signature });
+    const inPlace = isFinal && entry.kind === "snapshot" ? { doneBytes } : undefined;
+    const expected = { sizeBytes: entry.sizeBytes, signature };
+    const output = new StagedFile(tree, entry.path, expected, inPlace);
     if (entry.kind === "snapshot") return new Target(output, undefined);
     if (entry.kind === "rewrite") return new Target(output, Base.of(entry.path, NOTHING));
     if ((use & USE_FIRST) !== 0) return new Target(output, Base.open(tree, entry.path));
     const held = this.#versions.take(entry.path);
-    const base = held === undefined ? Base.open(tree, staged) : Base.of(entry.path, held);
-    return new Target(output, base);
+    if (held !== undefined) return new Target(output, Base.of(entry.path, held));
+    const version = joinPaths(VERSIONS, entry.path);
+    const base = Base.open(tree, version);
+    return new Target(output, base, isFinal ? () => tree.unlink(version) : undefined);
   }
 
   /** A base that does not fit makes its file damaged; the rest goes on. */
@@ -169,9 +181,8 @@ export class Builder {
       this.damaged.push(entry.path);
       this.#damaged.add(entry.path);
       this.#versions.take(entry.path);
-      const { tree } = this.#options;
-      const staged = joinPaths(STAGE, entry.path);
-      if (tree.lstat(staged) !== undefined) tree.unlink(staged);
+      this.#options.tree.unlink(joinPaths(STAGE, entry.path));
+      this.#options.tree.unlink(joinPaths(VERSIONS, entry.path));
     }
   }
 
@@ -227,17 +238,24 @@ class Target {
   readonly #output: StagedFile;
   readonly #base: Base | undefined;
   readonly #patch: Patch | undefined;
+  /** Called when the base is not needed any more. */
+  readonly #dropBase: () => void;
   #isPrefix = false;
 
-  constructor(output: StagedFile, base: Base | undefined) {
+  constructor(output: StagedFile, base: Base | undefined, dropBase = (): unknown => undefined) {
     this.#output = output;
     this.#base = base;
+    this.#dropBase = dropBase;
     if (base !== undefined) this.#patch = new Patch(output, base);
   }
 
   push(bytes: Uint8Array): void {
     if (this.#patch === undefined) this.#output.write(bytes);
     else this.#patch.push(bytes);
+  }
+
+  get writtenBytes(): number {
+    return this.#output.writtenBytes;
   }
 
   copyPrefix(sizeBytes: number): void {
@@ -248,6 +266,7 @@ class Target {
   finish(attributes: FileAttributes): void {
     this.#endPatch();
     this.#output.finish(attributes);
+    this.#dropBase();
   }
 
   /** The result is not what the file will be in the end. */

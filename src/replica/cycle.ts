@@ -1,6 +1,7 @@
 /** One cycle of a replica, a line per step (docs/architecture.md, "Replica: one cycle"). */
 import type { Head } from "../manifest/head.js";
 import { type Choice, chooseStrategy } from "./choose.js";
+import { dropUnfinished, finishUnfinished } from "./finish.js";
 import { readHold, reportHold } from "./hold.js";
 import { followOldChain, joinReports } from "./old-chain.js";
 import {
@@ -37,6 +38,7 @@ async function cycle(operation: Operation, options: SyncOptions): Promise<SyncRe
   const head = await operation.poll();
   const hold = readHold(operation.files.hold);
   if (hold === undefined) return await bringToNewest(operation, head, options);
+  dropUnfinished(operation);
   const held = reportHold(hold, { head, position: operation.position });
   return { ...reportNothing(operation, head), held };
 }
@@ -47,14 +49,27 @@ export async function bringToNewest(
   head: Head,
   { dryRun, forcePurge, checksum }: SyncOptions,
 ): Promise<SyncReport> {
-  if (checksum !== true && isCurrent(operation, head)) return reportNothing(operation, head);
-  const missed =
-    dryRun === true ? undefined : await followOldChain(operation, { head, forcePurge });
+  const nothing = (): SyncReport => {
+    if (dryRun !== true) dropUnfinished(operation);
+    return reportNothing(operation, head);
+  };
+  if (checksum !== true && isCurrent(operation, head)) return nothing();
+  const before = dryRun === true ? undefined : await catchUp(operation, { head, forcePurge });
   const lineage = await operation.readLineage(head, head.newest);
   const choice = choose(operation, { head, lineage, checksum });
-  if (choice.kind === "none") return reportNothing(operation, head);
+  if (choice.kind === "none") return joinReports(before, nothing());
   const order = { head, lineage, choice, dryRun, forcePurge, checksum };
-  return joinReports(missed, await updateTree(operation, order));
+  return joinReports(before, await updateTree(operation, order));
+}
+
+/** What comes before the newest set: the end of a build that was cut off, and of the chain that the tree is in. */
+async function catchUp(
+  operation: Operation,
+  order: { readonly head: Head; readonly forcePurge: boolean | undefined },
+): Promise<SyncReport | undefined> {
+  const finished = await finishUnfinished(operation, order);
+  const missed = await followOldChain(operation, order);
+  return missed === undefined ? finished : joinReports(finished, missed);
 }
 
 function isCurrent({ position, filter }: Operation, head: Head): boolean {

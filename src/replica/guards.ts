@@ -2,9 +2,11 @@
 import type { ReplicaMirror } from "../config/replica.js";
 import { MirrorError } from "../errors.js";
 import type { TreePlan } from "./plan.js";
+import type { Reused } from "./reuse.js";
 
 export interface GuardFacts {
   readonly plan: TreePlan;
+  readonly reused: Reused;
   /** Objects in the tree before the cycle. */
   readonly entryCount: number;
   readonly free: { readonly bytes: number; readonly inodes: number };
@@ -45,13 +47,16 @@ function refuse(mirror: ReplicaMirror, what: string): never {
   );
 }
 
-function checkSpace(mirror: ReplicaMirror, { plan, free }: GuardFacts): void {
-  const { stagedBytes, written, patched, special } = plan.counts;
-  const inodes = written + patched + special;
-  if (stagedBytes + SPARE_BYTES > free.bytes && stagedBytes > 0) {
+/** What is staged already needs no room; what is useless there makes some. */
+function checkSpace(mirror: ReplicaMirror, { plan, reused, free }: GuardFacts): void {
+  const { written, patched, special } = plan.counts;
+  const inodes = written + patched + special - reused.files;
+  const stagedBytes = plan.counts.stagedBytes - reused.bytes - (reused.begun?.doneBytes ?? 0);
+  const freeBytes = free.bytes + reused.uselessBytes;
+  if (stagedBytes + SPARE_BYTES > freeBytes && stagedBytes > 0) {
     throw new MirrorError(
       "DISK_SPACE",
-      `${mirror.tree}: this update stages ${stagedBytes} bytes, ${free.bytes} are free`,
+      `${mirror.tree}: this update stages ${stagedBytes} bytes, ${freeBytes} are free`,
     );
   }
   if (inodes + SPARE_INODES > free.inodes && inodes > 0) {

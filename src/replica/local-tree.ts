@@ -9,13 +9,13 @@ import { WORK } from "./staging.js";
 
 export function lookUp(tree: ConfinedTree, path: TreePath): LocalObject | undefined {
   const stat = tree.lstat(path);
-  return stat === undefined ? undefined : describe(tree, path, stat);
+  return stat === undefined ? undefined : describeLocal(tree, path, stat);
 }
 
 /** All objects of the tree in index order, or those after a path, our working folder apart. */
 export function* scanLocal(tree: ConfinedTree, after?: TreePath): Generator<LocalPath> {
   for (const { path, stat } of scanTree(tree, { skip: (path) => isWithin(path, WORK), after })) {
-    yield { path, object: describe(tree, path, stat) };
+    yield { path, object: describeLocal(tree, path, stat) };
   }
 }
 
@@ -26,7 +26,7 @@ export function identifyTree(root: string): Omit<TreeIdentity, "mtime"> | undefi
   return { inode: String(identity.inode), birth: String(identity.birthNs) };
 }
 
-function describe(tree: ConfinedTree, path: TreePath, stat: Stats): LocalObject {
+export function describeLocal(tree: ConfinedTree, path: TreePath, stat: Stats): LocalObject {
   const common = {
     mode: stat.mode & 0o7777,
     uid: stat.uid,

@@ -22,8 +22,9 @@ import { type Published, type PublishedOptions, withPublished } from "./publishe
 import { type CommitRules, obeyJournal } from "./replay.js";
 import type { PhaseMeter } from "./report.js";
 import type { SourceShelf } from "./sources.js";
-import { closeStaging, WORK } from "./staging.js";
+import { closeStaging, restoreRootTime, WORK } from "./staging.js";
 import type { StateFiles } from "./state-files.js";
+import { findUnfinished } from "./unfinished.js";
 
 export type OperationOptions = PublishedOptions;
 
@@ -107,7 +108,7 @@ export class Operation {
     return { isProtected: this.rules.isProtected, signal };
   }
 
-  /** Ends a commit that was cut off, or clears away what a build left. */
+  /** Ends a commit that was cut off, or clears away what a build left that cannot be gone on with. */
   async recover(): Promise<void> {
     this.#position = await this.meter.run("recover", undefined, () => this.#recover());
   }
@@ -161,7 +162,8 @@ export class Operation {
     const { log } = this.options.runtime;
     const journal = readJournal(this.files.journal);
     if (journal === undefined) {
-      closeStaging(tree, position?.tree.mtime);
+      if (findUnfinished(tree) === undefined) closeStaging(tree, position?.tree.mtime);
+      else restoreRootTime(tree, position?.tree.mtime);
       return position;
     }
     const { inode, birth } = journal.position.tree;

@@ -1,9 +1,8 @@
 /** Obeys a plan: builds what is new, commits it, moves the position. */
-import { displayPath, ROOT, type TreePath } from "../bytes/tree-path.js";
+import { displayPath, joinPaths, ROOT, type TreePath } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { removeFile } from "../disk/durable.js";
-import { readFileIfPresent } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
 import type { SpecialObject } from "../manifest/contents.js";
 import { makeDevice, makeFifo } from "../programs/special-files.js";
@@ -17,14 +16,19 @@ import { lookUp } from "./local-tree.js";
 import { type MadePlan, makeHistoryPlan, type PlanOptions } from "./make-plan.js";
 import type { LateStep } from "./plan.js";
 import { type Position, type TreeIdentity, writePosition } from "./position.js";
+import { isSigned, NOTHING_REUSED, type Reused, skipStaged } from "./reuse.js";
 import { plannedSet, type SetPlace } from "./sets.js";
-import { closeStaging, openStaging } from "./staging.js";
+import { openStaging, STAGE } from "./staging.js";
 import type { StateFiles } from "./state-files.js";
 import { journalStep, touchedDirectories } from "./touched.js";
-import type { PlannedSet } from "./work.js";
+import { BuildRecord, type UnfinishedBuild } from "./unfinished.js";
+import type { BegunFile, PlannedSet } from "./work.js";
 
 export interface ReplayOptions {
   readonly made: MadePlan;
+  /** What `made` leaves out, as an earlier build has staged it. */
+  readonly reused: Reused;
+  readonly goal: Omit<UnfinishedBuild, "stagedBytes" | "totalBytes">;
   readonly planning: PlanOptions;
   readonly place: SetPlace;
   readonly owners: ReplicaMirror["owners"];
@@ -36,23 +40,55 @@ export interface ReplayOptions {
 
 /** Stages all that the plan asks for; returns the files that had to be made from their history. */
 export async function build(options: ReplayOptions): Promise<MadePlan | undefined> {
-  const { made, planning, runtime, signal } = options;
-  openStaging(planning.tree);
+  const { made, planning, reused, goal, runtime } = options;
+  const { tree } = planning;
+  openStaging(tree, { isKept: reused !== NOTHING_REUSED });
+  const stagedBytes = reused.bytes + (reused.begun?.doneBytes ?? 0);
+  const totalBytes = made.plan.counts.stagedBytes;
+  const record = new BuildRecord(tree, { ...goal, stagedBytes, totalBytes }, runtime.clock);
+  try {
+    return await stageAll(options, (bytes) => record.mark(stagedBytes + bytes));
+  } finally {
+    record.close();
+  }
+}
+
+async function stageAll(
+  options: ReplayOptions,
+  onStaged: (bytes: number) => void,
+): Promise<MadePlan | undefined> {
+  const { made, planning, reused, runtime, signal } = options;
+  const { tree } = planning;
   const damaged = new Set<TreePath>([
     ...made.plan.damaged,
-    ...(await checkFiles(planning.tree, made.plan.checks, signal)),
-    ...(await stage(options, made)),
+    ...(await checkFiles(tree, made.plan.checks, signal)),
+    ...(await stage(options, made, onStaged)),
+    ...(await checkBegun(options)),
   ]);
+  for (const path of reused.spare) {
+    if (!damaged.has(path)) tree.unlink(joinPaths(STAGE, path));
+  }
   if (damaged.size === 0) return undefined;
   for (const path of damaged) runtime.log.warn("file.drifted", { path });
   const history = await makeHistoryPlan(planning, damaged);
-  const beyond = [...history.plan.damaged, ...(await stage(options, history))];
+  skipStaged(history, planning.tables, reused.spare);
+  const beyond = [...history.plan.damaged, ...(await stage(options, history, onStaged))];
   if (beyond.length === 0) return history;
   throw new MirrorError(
     "DOCUMENT_INVALID",
     `${beyond.length} files cannot be made from the published history, ${displayPath(beyond[0] ?? "")} among them; ` +
       "the master's chain is damaged there: it needs a new full set",
   );
+}
+
+/** Of the file that was gone on with, nobody has seen all the bytes yet. */
+async function checkBegun({ planning, reused, signal }: ReplayOptions): Promise<TreePath[]> {
+  const { tree } = planning;
+  if (reused.begun === undefined) return [];
+  const { path, signature } = reused.begun;
+  if (await isSigned(tree, path, signature, signal)) return [];
+  tree.unlink(joinPaths(STAGE, path));
+  return [path];
 }
 
 /** What a commit needs to know besides the stage. */
@@ -95,19 +131,12 @@ export async function commitStage(
   journal: Journal,
   files: StateFiles,
   options: CommitRules & {
-    readonly rootTime: number;
     readonly beforeCommit: (() => void) | undefined;
   },
 ): Promise<void> {
-  try {
-    await syncFileSystem(tree.root, options);
-    options.beforeCommit?.();
-    writeJournal(files.journal, journal);
-  } catch (error) {
-    // A journal that stands there after all needs what is staged.
-    if (readFileIfPresent(files.journal) === undefined) closeStaging(tree, options.rootTime);
-    throw error;
-  }
+  await syncFileSystem(tree.root, options);
+  options.beforeCommit?.();
+  writeJournal(files.journal, journal);
   await obeyJournal(tree, journal, files, options);
 }
 
@@ -134,30 +163,36 @@ export async function plannedSets(
   { lines, plan }: MadePlan,
   { tables, signal }: PlanOptions,
   place: SetPlace,
+  begun?: BegunFile,
 ): Promise<PlannedSet[]> {
   const sets: PlannedSet[] = [];
   for (const [number, line] of lines.entries()) {
     const uses = plan.uses[number];
     if (uses === undefined || uses.isEmpty) continue;
     await tables.prepare(line, "volumes", () => true, signal);
-    sets.push(plannedSet({ line, uses, tables, place }));
+    const set = plannedSet({ line, uses, tables, place });
+    sets.push(begun?.set === number ? { ...set, begun } : set);
   }
   return sets;
 }
 
 async function stage(
-  { planning, place, owners, runtime, signal }: ReplayOptions,
+  options: ReplayOptions,
   made: MadePlan,
+  onStaged: (bytes: number) => void,
 ): Promise<readonly TreePath[]> {
+  const { planning, place, reused, owners, runtime, signal } = options;
   const { tree } = planning;
+  const begun = made === options.made ? reused.begun : undefined;
   return await buildStage({
     tree,
-    sets: await plannedSets(made, planning, place),
+    sets: await plannedSets(made, planning, place, begun),
     counts: made.plan.counts,
     owners,
     makeSpecial: (path, object) => makeSpecial(tree, path, object, signal),
     log: runtime.log,
-    progress: runtime.progress,
+    onStaged,
+    progress: (phase, done, total) => runtime.progress(phase, reused.bytes + done, total),
     signal,
   });
 }

@@ -1,7 +1,7 @@
 /** One file in the making: its bytes, and what it is made from. */
 
 import { equalBytes } from "../bytes/digest.js";
-import { displayPath, joinPaths, type TreePath } from "../bytes/tree-path.js";
+import { displayPath, joinPaths, parentPath, type TreePath } from "../bytes/tree-path.js";
 import type { ConfinedTree, FileAttributes } from "../disk/confined.js";
 import { closeFile, fileSize, readExactly, writeFully } from "../disk/file-io.js";
 import { MirrorError } from "../errors.js";
@@ -9,10 +9,10 @@ import { DeltaReader } from "../librsync/delta.js";
 import type { SignatureDigest } from "../manifest/contents.js";
 import { ContentDigester } from "../manifest/signature-digest.js";
 import type { HeldVersions } from "./held-versions.js";
-import { NEW_FILE, STAGE } from "./staging.js";
+import { NEW_FILE, STAGE, VERSIONS } from "./staging.js";
 
 /** Results up to this size are held in memory and written with one call; larger ones in pieces of it. */
-const MEMORY_MAX_BYTES = 1024 * 1024;
+export const MEMORY_MAX_BYTES = 1024 * 1024;
 const COPY_BYTES = 1024 * 1024;
 
 /** What a file must be when it is made. */
@@ -21,11 +21,18 @@ export interface ExpectedFile {
   readonly signature: SignatureDigest | undefined;
 }
 
-/** Writes a file below the stage, over an earlier version of it if there is one. */
+/** A large file that is written piece by piece at its place below the stage; so it can be gone on with later. */
+export interface InPlace {
+  /** Of it that are there. */
+  readonly doneBytes: number;
+}
+
+/** Writes a file below the stage, or a version of one that a later set changes. */
 export class StagedFile {
   readonly #tree: ConfinedTree;
   readonly #path: TreePath;
   readonly #expected: ExpectedFile;
+  readonly #inPlace: InPlace | undefined;
   readonly #digester: ContentDigester | undefined;
   /** The result, when it is small; of a large one what is not written yet. */
   readonly #held: Uint8Array;
@@ -33,13 +40,19 @@ export class StagedFile {
   #sizeBytes = 0;
   #fd: number | undefined;
 
-  constructor(tree: ConfinedTree, path: TreePath, expected: ExpectedFile) {
+  constructor(tree: ConfinedTree, path: TreePath, expected: ExpectedFile, inPlace?: InPlace) {
     const { sizeBytes, signature } = expected;
     this.#tree = tree;
     this.#path = path;
     this.#expected = expected;
+    this.#sizeBytes = inPlace?.doneBytes ?? 0;
+    if (sizeBytes > MEMORY_MAX_BYTES) this.#inPlace = inPlace;
     this.#held = Buffer.allocUnsafe(Math.min(sizeBytes, MEMORY_MAX_BYTES));
     if (signature !== undefined) this.#digester = new ContentDigester(signature.blockLength);
+  }
+
+  get writtenBytes(): number {
+    return this.#sizeBytes - (this.#inPlace?.doneBytes ?? 0);
   }
 
   /**
@@ -62,34 +75,38 @@ export class StagedFile {
   /** @throws MirrorError BASE_MISMATCH when the result is not what the set recorded */
   finish(attributes: FileAttributes): void {
     this.#check();
-    this.#place(attributes);
+    this.#place(joinPaths(STAGE, this.#path), attributes);
   }
 
   /** As `finish`, for a version that a later set changes: held in memory where there is room. */
   finishVersion(versions: HeldVersions): void {
     this.#check();
     const isHeld = this.#isSmall && versions.keep(this.#path, this.#held);
-    if (!isHeld) this.#place({ mode: 0o600 });
+    if (isHeld) return;
+    const place = joinPaths(VERSIONS, this.#path);
+    this.#tree.ensureDirectory(parentPath(place));
+    this.#place(place, { mode: 0o600 });
   }
 
-  /** Drops what was written; safe after `finish`. */
+  /** Drops what was written, unless it can be gone on with; safe after `finish`. */
   abandon(): void {
     if (this.#fd === undefined) return;
     closeFile(this.#fd);
     this.#fd = undefined;
-    this.#tree.unlink(NEW_FILE);
+    if (this.#inPlace === undefined) this.#tree.unlink(NEW_FILE);
   }
 
-  #place(attributes: FileAttributes): void {
+  #place(place: TreePath, attributes: FileAttributes): void {
+    const written = this.#inPlace === undefined ? NEW_FILE : place;
     if (this.#isSmall) {
-      this.#tree.writeFile(NEW_FILE, this.#held, attributes);
+      this.#tree.writeFile(written, this.#held, attributes);
     } else {
       this.#flush();
       closeFile(this.#open());
       this.#fd = undefined;
-      this.#tree.setAttributes(NEW_FILE, attributes);
+      this.#tree.setAttributes(written, attributes);
     }
-    this.#tree.rename(NEW_FILE, joinPaths(STAGE, this.#path));
+    if (written !== place) this.#tree.rename(written, place);
   }
 
   get #isSmall(): boolean {
@@ -97,8 +114,17 @@ export class StagedFile {
   }
 
   #open(): number {
-    this.#fd ??= this.#tree.createFile(NEW_FILE);
+    this.#fd ??= this.#openNew();
     return this.#fd;
+  }
+
+  #openNew(): number {
+    if (this.#inPlace === undefined) return this.#tree.createFile(NEW_FILE);
+    const place = joinPaths(STAGE, this.#path);
+    const { doneBytes } = this.#inPlace;
+    return doneBytes === 0
+      ? this.#tree.createFile(place)
+      : this.#tree.appendToFile(place, doneBytes);
   }
 
   #flush(): void {

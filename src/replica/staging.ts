@@ -1,15 +1,19 @@
 /**
  * The working folder `.dupmirror` in the root of the tree: same file system, so that what is built
- * there moves into the tree by rename. It exists only while a cycle works.
+ * there moves into the tree by rename. It exists while a cycle works, and while a build is unfinished.
  */
-import { ROOT, toTreePath } from "../bytes/tree-path.js";
+import { childPath, ROOT, type TreePath, toTreePath } from "../bytes/tree-path.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { mtimeSeconds } from "../disk/confined.js";
 import { holdsTime } from "../disk/held-time.js";
 
 export const WORK = toTreePath(".dupmirror");
-/** Below it every new object has the path that it will have in the tree. */
+/** Below it every new object has the path that it will have in the tree, as it will be there. */
 export const STAGE = toTreePath(".dupmirror/stage");
+/** Versions of files that a later set changes again, below it by their paths. */
+export const VERSIONS = toTreePath(".dupmirror/versions");
+/** What the stage is being filled for (unfinished.ts). */
+export const RECORD = toTreePath(".dupmirror/build");
 /** The file being written. */
 export const NEW_FILE = toTreePath(".dupmirror/new");
 /** A directory that is not yet in the tree. */
@@ -17,13 +21,33 @@ export const NEW_DIRECTORY = toTreePath(".dupmirror/new-directory");
 /** Where directories go that something else replaces. */
 export const TRASH = toTreePath(".dupmirror/trash");
 
-/** Makes an empty working folder; the root's time is kept for `closeStaging`. */
-export function openStaging(tree: ConfinedTree): void {
+/** Makes an empty working folder, or empties all but the stage; the root's time is kept for `closeStaging`. */
+export function openStaging(tree: ConfinedTree, { isKept }: { readonly isKept: boolean }): void {
+  if (isKept) {
+    for (const name of tree.list(WORK)) {
+      const path = childPath(WORK, name);
+      if (!KEPT.has(path)) tree.removeTree(path);
+    }
+    return;
+  }
   closeStaging(tree);
   const rootTime = rootMtime(tree);
   tree.makeDirectory(WORK, 0o700);
   tree.writeFile(ROOT_TIME, new TextEncoder().encode(String(rootTime)), { mode: 0o600 });
   tree.makeDirectory(STAGE, 0o700);
+}
+
+/** Gives the root the time that it had before there was a working folder, as in `closeStaging`. */
+export function restoreRootTime(tree: ConfinedTree, known: number | undefined): void {
+  const rootTime = known ?? rememberedTime(tree);
+  if (!holdsTime(rootMtime(tree), rootTime)) tree.setAttributes(ROOT, { mtime: rootTime });
+}
+
+/** Whether a stage of our own is there: nobody else may enter the folder that it is in. */
+export function hasStage(tree: ConfinedTree): boolean {
+  const work = tree.lstat(WORK);
+  if (work?.isDirectory() !== true || tree.lstat(STAGE)?.isDirectory() !== true) return false;
+  return work.uid === process.geteuid?.() && (work.mode & 0o077) === 0;
 }
 
 /**
@@ -44,6 +68,7 @@ function rememberedTime(tree: ConfinedTree): number {
 }
 
 const ROOT_TIME = toTreePath(".dupmirror/root-time");
+const KEPT: ReadonlySet<TreePath> = new Set([STAGE, RECORD, ROOT_TIME]);
 
 /** The time of the tree's root, whole seconds. */
 export function rootMtime(tree: ConfinedTree): number {

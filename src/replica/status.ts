@@ -12,6 +12,7 @@ import { type PositionReport, reportPosition } from "./report.js";
 import { type StateFiles, stateFiles } from "./state-files.js";
 import { readNote, writeRecord } from "./state-record.js";
 import { readTrustState } from "./trusted-head.js";
+import { peekUnfinished } from "./unfinished.js";
 import { readProgress } from "./verify-state.js";
 
 /** The end of the last cycle. */
@@ -41,6 +42,10 @@ export interface ReplicaStatus {
   readonly isCurrent: boolean;
   /** While the tree is kept at an older set. */
   readonly held: HoldReport | undefined;
+  /** Of a build that was cut off, or is under way: what it has staged of what it will. */
+  readonly unfinished:
+    | { readonly set: string; readonly stagedBytes: number; readonly totalBytes: number }
+    | undefined;
   readonly lastCycle: LastCycle | undefined;
   readonly lastVerify: LastVerify | undefined;
   /** Of a verification that is under way, or was cut off. */
@@ -72,10 +77,18 @@ export function replicaStatus(mirror: ReplicaMirror, clock: Clock): ReplicaStatu
           },
     isCurrent: head !== undefined && isNewest(position, head),
     held: hold && reportHold(hold, { head, position }),
+    unfinished: unfinishedBuild(mirror.tree),
     lastCycle: readLastCycle(mirror.stateDirectory),
     lastVerify: readLastVerify(files),
     verify: verifyUnderWay(files),
   };
+}
+
+function unfinishedBuild(tree: string): ReplicaStatus["unfinished"] {
+  const found = peekUnfinished(tree);
+  if (found === undefined) return undefined;
+  const { set, stagedBytes, totalBytes } = found;
+  return { set: formatSetName(set), stagedBytes, totalBytes };
 }
 
 function verifyUnderWay(files: StateFiles): ReplicaStatus["verify"] {

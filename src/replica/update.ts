@@ -1,6 +1,9 @@
 /** Brings an opened tree to a published set: plan, guards, build, commit. */
 import type { TreePath } from "../bytes/tree-path.js";
+import { bootId } from "../disk/boot.js";
+import { readFileIfPresent } from "../disk/files.js";
 import { freeSpace } from "../disk/space.js";
+import { isMirrorError } from "../errors.js";
 import { findLedger, type Head } from "../manifest/head.js";
 import { findDiffering } from "./compare-tree.js";
 import { estimateFetch } from "./estimate.js";
@@ -10,10 +13,12 @@ import type { OpenedSets } from "./open-sets.js";
 import type { Lineage, Operation } from "./operation.js";
 import type { Position, TreeIdentity } from "./position.js";
 import { checkProtected } from "./protected.js";
-import { build, commitStage, planJournal, plannedSets, type ReplayOptions } from "./replay.js";
+import { build, commitStage, planJournal, plannedSets } from "./replay.js";
 import { type FileCounts, reportPosition, type SyncReport } from "./report.js";
+import { NOTHING_REUSED, type Reused, reuseStage } from "./reuse.js";
 import type { SetPlace } from "./sets.js";
-import { closeStaging, rootMtime } from "./staging.js";
+import { closeStaging, restoreRootTime, rootMtime } from "./staging.js";
+import { findUnfinished, type UnfinishedBuild } from "./unfinished.js";
 
 /** What shall be done to the tree. */
 export interface UpdateOrder {
@@ -50,20 +55,35 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
   const made = await meter.run("plan", "tables", () => makePlan(planning));
   const { plan, entryCount } = made;
   checkProtected(tree, plan.replaced, rules.isProtected);
+  const planned = { made, planning, place };
+  const reused = await reuse(operation, order, planned);
   const free = freeSpace(tree.root);
-  checkGuards(config, { plan, entryCount, free, forcePurge: order.forcePurge === true });
-  if (order.dryRun === true) return await reportPlan(operation, order, { made, planning, place });
+  checkGuards(config, { plan, reused, entryCount, free, forcePurge: order.forcePurge === true });
+  if (order.dryRun === true) return await reportPlan(operation, order, { ...planned, reused });
   const rootTime = operation.position?.tree.mtime ?? rootMtime(tree);
-  const replay = { made, planning, place, owners: config.owners, rootTime, runtime, signal };
-  const history = await buildOrClear(operation, replay);
-  const journal = planJournal(replay, history, target(operation, order, made));
-  await meter.run("commit", undefined, () =>
-    commitStage(tree, journal, files, { ...operation.commitRules, rootTime, beforeCommit }),
-  );
+  const to = target(operation, order, made);
+  const { session, chain, set, manifestHash } = to;
+  const goal = { session, chain, set, manifestHash, purpose: purposeOf(order), boot: bootId() };
+  const { owners } = config;
+  const replay = { ...planned, reused, goal, owners, rootTime, runtime, signal };
+  const { history, journal } = await keepingStage(operation, rootTime, async () => {
+    const history = await meter.run("build", "blocks", () => build(replay));
+    const journal = planJournal(replay, history, to);
+    const rules = { ...operation.commitRules, beforeCommit };
+    await meter.run("commit", undefined, () => commitStage(tree, journal, files, rules));
+    return { history, journal };
+  });
   const mended = history === undefined ? 0 : history.plan.counts.written;
   const done = report(operation, order, { made, mended, after: journal.position });
   operation.moveTo(journal.position);
   return done;
+}
+
+/** A plan and what it is obeyed with. */
+interface Planned {
+  readonly made: MadePlan;
+  readonly planning: PlanOptions;
+  readonly place: SetPlace;
 }
 
 /** Of an operation that found nothing to do. */
@@ -99,18 +119,57 @@ function planningOf(
   };
 }
 
-/** What cannot be finished is cleared away: the tree stays as it was. */
-async function buildOrClear(
-  { meter, opened }: Operation,
-  replay: ReplayOptions,
-): Promise<MadePlan | undefined> {
+/** What an earlier build staged of this plan is taken out of it. */
+async function reuse(
+  { opened, meter, options }: Operation,
+  order: UpdateOrder,
+  { made, planning, place }: Planned,
+): Promise<Reused> {
+  const { tree } = opened;
+  const found = findUnfinished(tree);
+  if (found === undefined) return NOTHING_REUSED;
+  const reused = await meter.run("reuse", undefined, () =>
+    reuseStage({ ...planning, found, made, place, isForReal: order.dryRun !== true }),
+  );
+  const { files, bytes, begun } = reused;
+  const begunBytes = begun?.doneBytes ?? 0;
+  options.runtime.log.info("build.resumed", { tree: tree.root, files, bytes, begunBytes });
+  return reused;
+}
+
+function purposeOf({ choice, beforeCommit }: UpdateOrder): UnfinishedBuild["purpose"] {
+  if (choice.kind === "repair") return "repair";
+  return beforeCommit === undefined ? "sync" : "rollback";
+}
+
+/** When the world stops `work`, what it has staged stays for the next cycle; what cannot be right goes. */
+async function keepingStage<T>(
+  { opened, files, options }: Operation,
+  rootTime: number,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    return await meter.run("build", "blocks", () => build(replay));
+    return await work();
   } catch (error) {
-    closeStaging(opened.tree, replay.rootTime);
+    // A journal that stands there needs what is staged.
+    if (readFileIfPresent(files.journal) !== undefined) throw error;
+    const hasStaged = (findUnfinished(opened.tree)?.stagedBytes ?? 0) > 0;
+    const isPassing = options.signal.aborted || isMirrorError(error, ...PASSING);
+    if (hasStaged && isPassing) restoreRootTime(opened.tree, rootTime);
+    else closeStaging(opened.tree, rootTime);
     throw error;
   }
 }
+
+/** What another try may not meet again. */
+const PASSING = [
+  "NO_SOURCE",
+  "SHARES_TOO_FEW",
+  "BLOCK_CORRUPT",
+  "DISK_SPACE",
+  "PROGRAM_FAILED",
+  "CANCELLED",
+] as const;
 
 /** Where the tree will be. */
 function target(
@@ -136,14 +195,9 @@ function target(
 async function reportPlan(
   operation: Operation,
   order: UpdateOrder,
-  planned: {
-    readonly made: MadePlan;
-    readonly planning: PlanOptions;
-    readonly place: SetPlace;
-  },
+  { made, planning, place, reused }: Planned & { readonly reused: Reused },
 ): Promise<SyncReport> {
-  const { made, planning, place } = planned;
-  const sets = await plannedSets(made, planning, place);
+  const sets = await plannedSets(made, planning, place, reused.begun);
   const after = operation.position;
   return {
     ...report(operation, order, { made, mended: 0, after }),

@@ -18,6 +18,17 @@ export interface PlannedSet {
   /** A volume as it lies at `origin`. @throws MirrorError DOCUMENT_INVALID when the set has no such volume */
   readonly volume: (number: number) => LocatedFile;
   readonly origin: VolumeOrigin;
+  /** A file of which an earlier build has staged the beginning. */
+  readonly begun?: BegunFile | undefined;
+}
+
+/** A file that is the data of one entry, and of which the first bytes are staged. */
+export interface BegunFile {
+  /** Which of the plan's lineage, from 0. */
+  readonly set: number;
+  /** Which entry of that set, from 0. */
+  readonly ordinal: number;
+  readonly doneBytes: number;
 }
 
 /** Where the unwrapped bytes of volumes come from. */
@@ -38,6 +49,8 @@ export interface WorkPage {
   readonly page: Uint8Array;
   /** One byte per entry of the page, as in `EntryUses`. */
   readonly uses: Uint8Array;
+  /** Of an entry of the page, from 0: the first bytes of its data that are not wanted any more. */
+  readonly begun?: { readonly number: number; readonly doneBytes: number } | undefined;
 }
 
 /** A run of the unwrapped bytes of a set's volume. */
@@ -52,18 +65,22 @@ export interface SetChunk {
 export class WorkItem {
   readonly entry: ContentsEntry;
   readonly use: number;
+  /** Of the data that is wanted. */
   readonly sizeBytes: number;
+  /** Of the data that went before it. */
+  readonly doneBytes: number;
   readonly #set: number;
   readonly #runs: readonly DataRun[];
   #run = 0;
   #piece = 0;
   #taken = 0;
 
-  constructor(set: number, entry: ContentsEntry, use: number) {
+  constructor(set: number, entry: ContentsEntry, use: number, doneBytes: number) {
     this.entry = entry;
     this.use = use;
+    this.doneBytes = doneBytes;
     this.#set = set;
-    this.#runs = runsOf(entry);
+    this.#runs = runsAfter(runsOf(entry), doneBytes);
     this.sizeBytes = this.#runs.reduce((sum, run) => sum + run.pieceSizeBytes * run.pieceCount, 0);
     this.#skipEmpty();
   }
@@ -103,11 +120,12 @@ export class WorkItem {
 }
 
 /** The needed entries of a page, in order. */
-export function* workItems({ set, page, uses }: WorkPage): Generator<WorkItem> {
+export function* workItems({ set, page, uses, begun }: WorkPage): Generator<WorkItem> {
   let number = 0;
   for (const entry of decodeContentsPage(page)) {
+    const doneBytes = begun?.number === number ? begun.doneBytes : 0;
     const use = uses[number++] ?? 0;
-    if (use !== 0) yield new WorkItem(set, entry, use);
+    if (use !== 0) yield new WorkItem(set, entry, use, doneBytes);
   }
 }
 
@@ -164,20 +182,31 @@ export interface NumberedSet {
 }
 
 /** The pages that hold something needed. */
-function* neededEntries(
-  number: number,
-  set: PlannedSet,
-): Generator<{ readonly page: WorkPage; readonly needed: readonly ContentsEntry[] }> {
+function* neededEntries(number: number, set: PlannedSet): Generator<NeededPage> {
   let ordinal = 0;
   for (const page of set.pages()) {
     const first = ordinal;
     const needed: ContentsEntry[] = [];
+    let begunEntry: ContentsEntry | undefined;
     for (const entry of decodeContentsPage(page)) {
+      if (ordinal === set.begun?.ordinal) begunEntry = entry;
       if (set.uses.of(ordinal++) !== 0) needed.push(entry);
     }
     if (needed.length === 0) continue;
-    yield { page: { set: number, page, uses: set.uses.slice(first, ordinal) }, needed };
+    const begun =
+      set.begun === undefined || begunEntry === undefined
+        ? undefined
+        : { number: set.begun.ordinal - first, doneBytes: set.begun.doneBytes };
+    const uses = set.uses.slice(first, ordinal);
+    yield { page: { set: number, page, uses, begun }, needed, begunEntry };
   }
+}
+
+interface NeededPage {
+  readonly page: WorkPage;
+  readonly needed: readonly ContentsEntry[];
+  /** The one that `page.begun` tells of. */
+  readonly begunEntry: ContentsEntry | undefined;
 }
 
 /** A stripe and who wants it. */
@@ -193,20 +222,24 @@ function* wantedStripes(
   listener: StripeListener,
 ): Generator<WantedStripe> {
   for (const { number, set } of sets) {
-    for (const { page, needed } of neededEntries(number, set)) {
+    for (const { page, needed, begunEntry } of neededEntries(number, set)) {
       listener.page(page);
-      for (const entry of needed) yield* entryStripes(entry, number, set);
+      for (const entry of needed) {
+        const doneBytes = entry === begunEntry ? (page.begun?.doneBytes ?? 0) : 0;
+        const runs = runsAfter(runsOf(entry), doneBytes);
+        yield* entryStripes({ entry, runs }, number, set);
+      }
     }
   }
 }
 
 function* entryStripes(
-  entry: ContentsEntry,
+  { entry, runs }: { readonly entry: ContentsEntry; readonly runs: readonly DataRun[] },
   number: number,
   set: PlannedSet,
 ): Generator<WantedStripe> {
-  for (const run of runsOf(entry)) {
-    if (run.pieceSizeBytes === 0) continue;
+  for (const run of runs) {
+    if (run.pieceSizeBytes * run.pieceCount === 0) continue;
     const file = set.volume(run.volume);
     const isPlain = file.file.wrapping === "plain";
     const stripes = isPlain ? runStripes(entry, run, file) : everyStripe(file);
@@ -232,6 +265,35 @@ function* runStripes(
 
 function runsOf(entry: ContentsEntry): readonly DataRun[] {
   return entry.kind === "deleted" || entry.kind === "object" ? [] : entry.data;
+}
+
+/** What of the data of `runs` comes after its first bytes. */
+function runsAfter(runs: readonly DataRun[], doneBytes: number): readonly DataRun[] {
+  if (doneBytes === 0) return runs;
+  const left: DataRun[] = [];
+  let passed = doneBytes;
+  for (const run of runs) {
+    const sizeBytes = run.pieceSizeBytes * run.pieceCount;
+    if (passed === 0) left.push(run);
+    else if (passed < sizeBytes) left.push(...runAfter(run, passed));
+    passed -= Math.min(passed, sizeBytes);
+  }
+  return left;
+}
+
+/** What is left of the piece that was begun, and the pieces after it. */
+function runAfter(run: DataRun, doneBytes: number): DataRun[] {
+  const { volume, offset, pieceSizeBytes, pieceCount, strideBytes } = run;
+  const piece = Math.floor(doneBytes / pieceSizeBytes);
+  const passed = doneBytes % pieceSizeBytes;
+  const start = offset + piece * strideBytes;
+  if (passed === 0) return [{ ...run, offset: start, pieceCount: pieceCount - piece }];
+  const sizeBytes = pieceSizeBytes - passed;
+  const rest = { volume, offset: start + passed, pieceSizeBytes: sizeBytes };
+  return [
+    { ...rest, pieceCount: 1, strideBytes: sizeBytes },
+    { ...run, offset: start + strideBytes, pieceCount: pieceCount - piece - 1 },
+  ];
 }
 
 /** Of a published file, in order. */

@@ -48,7 +48,7 @@ describe.skipIf(NO_FILE_SYSTEMS !== undefined)(`a full disk ${NO_FILE_SYSTEMS ??
         expect(stderr).not.toContain("    at ");
         expect(replica.faultsNow()).toEqual([]);
         if (exitCode === 0) expect(replica.faultsAtEnd()).toEqual([]);
-        else if (!replica.hasJournal()) expect(replica.leftovers()).toEqual([]);
+        else if (!replica.hasJournal()) expect(replica.leftoversOfBuild()).toEqual([]);
         return exitCode;
       };
 

@@ -1,7 +1,8 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { ConfinedTree } from "../../src/disk/confined.js";
 import { formatSetName } from "../../src/duplicity/names.js";
+import { STRIPE_SIZE_BYTES } from "../../src/limits.js";
 import { stateFiles } from "../../src/replica/state-files.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
@@ -255,6 +256,32 @@ describe.each(["dies", "fails"] as const)("going back, when it %s before any ste
   });
 });
 
+test("a fresh tree, cut off before any step, is fetched only as far as it is not staged", async () => {
+  const work = fastTemporaryFolder();
+  const random = new Random(3);
+  const names = Array.from({ length: 8 }, (_, at) => String(at));
+  const files = names.map((name) => [name, file(random.bytes(600_000), 10)] as const);
+  const tree = model({ "": folder(1), ...Object.fromEntries(files) });
+  const publication = await publishHistory(`${work}/publication`, [tree]);
+  let outcome: Outcome = "cut";
+  let resumedCount = 0;
+  for (let number = 0; outcome !== "whole"; number++) {
+    const replica = new TestReplica(`${work}/${number}`, [publication]);
+    outcome = await runCut(replica, number, "dies");
+    const missing = names.filter((name) => !isStaged(replica, name));
+    const { estimate } = await replica.sync({ dryRun: true });
+    if (estimate !== undefined) {
+      const stripes = Math.floor((missing.length * 600_000) / STRIPE_SIZE_BYTES) + 2;
+      expect(estimate.stripes, `step ${number}`).toBeLessThanOrEqual(stripes);
+      resumedCount += missing.length < names.length ? 1 : 0;
+    }
+    const { bytes } = await replica.sync();
+    expect(bytes["blocks"] ?? 0).toBe(estimate?.bytes ?? 0);
+    expect(replica.faults(tree)).toEqual([]);
+  }
+  expect(resumedCount).toBeGreaterThan(names.length);
+});
+
 const FIRST_SEED = new Random().seed;
 const SEEDS = Array.from({ length: 20 }, (_, at) => FIRST_SEED + at);
 
@@ -287,6 +314,12 @@ async function prepare(
   }
   if (damage !== undefined) writeModel(replica.tree, damage);
   return replica;
+}
+
+/** As it will be in the tree. */
+function isStaged({ tree }: TestReplica, name: string): boolean {
+  const stat = statSync(`${tree}/.dupmirror/stage/${name}`, { throwIfNoEntry: false });
+  return stat !== undefined && stat.mtimeMs < 1_000_000;
 }
 
 /** `undone`: cut off before a commit; `cut`: at any other time. */

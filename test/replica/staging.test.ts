@@ -9,7 +9,7 @@ import { ATTRIBUTES, paths } from "./support/entries.js";
 describe("the working folder", () => {
   test("comes and goes without a trace in the root's time", () => {
     const { root, tree } = makeTree();
-    openStaging(tree);
+    openStaging(tree, { isKept: false });
     expect(existsSync(`${root}/.dupmirror/stage`)).toBe(true);
     closeStaging(tree);
     expect(existsSync(`${root}/.dupmirror`)).toBe(false);
@@ -18,9 +18,9 @@ describe("the working folder", () => {
 
   test("is emptied of what a build left, and keeps the time from before that", () => {
     const { root, tree } = makeTree();
-    openStaging(tree);
+    openStaging(tree, { isKept: false });
     writeFileSync(`${root}/.dupmirror/stage/left`, "left");
-    openStaging(tree);
+    openStaging(tree, { isKept: false });
     expect(existsSync(`${root}/.dupmirror/stage/left`)).toBe(false);
     closeStaging(tree);
     expect(statSync(root).mtimeMs).toBe(5_000_000);
@@ -35,7 +35,7 @@ describe("the working folder", () => {
     expect(existsSync(`${root}/.dupmirror`)).toBe(false);
     mkdirSync(`${root}/.dupmirror`);
     symlinkSync(outside, `${root}/.dupmirror/stage`);
-    openStaging(tree);
+    openStaging(tree, { isKept: false });
     expect(statSync(`${root}/.dupmirror/stage`).isDirectory()).toBe(true);
     closeStaging(tree);
     expect(existsSync(`${outside}/kept`)).toBe(true);

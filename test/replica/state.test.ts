@@ -13,6 +13,7 @@ import {
   readPosition,
   writePosition,
 } from "../../src/replica/position.js";
+import { NOTHING_REUSED } from "../../src/replica/reuse.js";
 import { replicaStatus, writeLastCycle } from "../../src/replica/status.js";
 import {
   NOTHING_TRUSTED,
@@ -273,7 +274,7 @@ function guardFacts({ deletes, stagedBytes, written, ...facts }: Facts): GuardFa
     deletes: Array.from({ length: deletes }, (_, at) => toTreePath(`gone-${at}`)),
     counts: { ...nothing.counts, stagedBytes, written },
   };
-  return { plan, ...facts };
+  return { plan, reused: NOTHING_REUSED, ...facts };
 }
 
 /** Of what `work` throws. */

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface CountingServer {
   readonly url: string;
@@ -15,8 +16,12 @@ export interface CountingServer {
   close(): Promise<void>;
 }
 
-/** Serves `folder` on a port of the system's choice. */
-export async function startCountingServer(folder: string): Promise<CountingServer> {
+/** Serves `folder` on a port of the system's choice, all requests together at no more than `bytesPerSecond`. */
+export async function startCountingServer(
+  folder: string,
+  { bytesPerSecond = Number.POSITIVE_INFINITY } = {},
+): Promise<CountingServer> {
+  const pace = new Pace(bytesPerSecond);
   const sockets = new Set<Socket>();
   let before = 0;
   let requests: string[] = [];
@@ -25,7 +30,7 @@ export async function startCountingServer(folder: string): Promise<CountingServe
     response.on("finish", () =>
       requests.push(`${request.method ?? ""} ${request.url ?? ""} ${response.statusCode}`),
     );
-    answer(folder, request, response).catch(() => response.destroy());
+    answer({ folder, pace }, request, response).catch(() => response.destroy());
   });
   server.on("connection", (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -54,8 +59,13 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+interface Served {
+  readonly folder: string;
+  readonly pace: Pace;
+}
+
 async function answer(
-  folder: string,
+  { folder, pace }: Served,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -75,7 +85,27 @@ async function answer(
     ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${stat.size}` }),
   });
   if (request.method === "HEAD" || end < start) return void response.end();
-  await pipeline(createReadStream(file, { start, end }), response);
+  const content = createReadStream(file, { start, end });
+  await pipeline(content, (chunks: AsyncIterable<Buffer>) => pace.slow(chunks), response);
+}
+
+/** What all answers share of a line. */
+class Pace {
+  readonly #bytesPerSecond: number;
+  #freeMs = 0;
+
+  constructor(bytesPerSecond: number) {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  async *slow(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      const now = performance.now();
+      this.#freeMs = Math.max(this.#freeMs, now) + (1000 * chunk.length) / this.#bytesPerSecond;
+      if (this.#freeMs - now > 1) await sleep(this.#freeMs - now);
+      yield chunk;
+    }
+  }
 }
 
 function rangeOf(

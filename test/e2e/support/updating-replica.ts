@@ -12,6 +12,7 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
 import { formatSetName } from "../../../src/duplicity/names.js";
+import { peekUnfinished } from "../../../src/replica/unfinished.js";
 import { differences, type Model, writeModel } from "../../replica/support/model.js";
 import { KEYS, MIRROR } from "../../replica/support/publication.js";
 import { dupmirrorWorks, type RunningCommand, startDupmirror } from "../../support/cli.js";
@@ -161,6 +162,12 @@ export class UpdatingReplica {
       ...(existsSync(path.join(stateDirectory, "journal.json")) ? ["the journal is left"] : []),
       ...(isSet ? [] : ["the position is not the newest set"]),
     ];
+  }
+
+  /** What a run that failed, with no commit to finish, must not leave behind: only what it can go on with. */
+  leftoversOfBuild(): string[] {
+    const canGoOn = peekUnfinished(this.tree) !== undefined;
+    return this.leftovers().filter((left) => !canGoOn || !left.includes(".dupmirror"));
   }
 
   /** What a run that has ended by itself, with no commit to finish, must not leave behind. */
