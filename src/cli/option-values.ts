@@ -1,5 +1,6 @@
 /** Values of options, as people write them. */
-import { parseDuration, parseSize } from "../bytes/units.js";
+import { parseTimetable, type Timetable } from "../bytes/timetable.js";
+import { parseDuration } from "../bytes/units.js";
 import { type ListenAddress, parseListenAddress } from "../config/fields.js";
 import { MirrorError } from "../errors.js";
 
@@ -16,13 +17,12 @@ export function required(argument: string, value: string | undefined): string {
   throw new MirrorError("USAGE", `expected ${argument}; --help tells how`);
 }
 
-/** rsync's spelling: a plain number is KiB per second. @throws MirrorError USAGE */
-export function rate(option: string, text: string | undefined): number | undefined {
+/** rsync's spelling, a number of KiB per second, or rclone's timetable. @throws MirrorError USAGE */
+export function bandwidth(option: string, text: string | undefined): Timetable | undefined {
   if (text === undefined) return undefined;
-  const bytes = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1024) : parseSize(text);
-  if (bytes === undefined || !Number.isSafeInteger(bytes))
-    throw wrong(option, "a rate such as 10MiB", text);
-  return bytes === 0 ? undefined : bytes;
+  const parsed = parseTimetable(text);
+  if (parsed !== undefined) return parsed;
+  throw wrong(option, 'a rate such as 10MiB, or a timetable such as "08:00,512K 18:00,off"', text);
 }
 
 /** rsync's spelling: a plain number is seconds. @throws MirrorError USAGE */

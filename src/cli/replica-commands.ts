@@ -89,6 +89,9 @@ function addOverrides(command: Command): Command {
       collectOption,
     )
     .option("--max-delete <number>", "delete at most so many files")
-    .option("--bwlimit <rate>", "KiB per second, or a rate such as 10MiB")
+    .option(
+      "--bwlimit <rate>",
+      'KiB per second, a rate such as 10MiB, or a timetable "08:00,512K 18:00,off"',
+    )
     .option("--timeout <seconds>", "give a silent source up after so long");
 }

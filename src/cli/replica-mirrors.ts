@@ -1,7 +1,7 @@
 import { loadReplicaConfig, type ReplicaMirror } from "../config/replica.js";
 import type { CommonOptions } from "./command.js";
 import { type ConfigOptions, chooseMirrors, readConfigText } from "./config-file.js";
-import { milliseconds, rate, wholeNumber } from "./option-values.js";
+import { bandwidth, milliseconds, wholeNumber } from "./option-values.js";
 
 /** What the command line says in place of the config. */
 export interface ReplicaOptions extends CommonOptions, ConfigOptions {
@@ -21,13 +21,13 @@ export function readReplicaMirrors(options: ReplicaOptions): readonly ReplicaMir
 function override(mirror: ReplicaMirror, options: ReplicaOptions): ReplicaMirror {
   const maxFiles = wholeNumber("--max-delete", options.maxDelete) ?? mirror.delete.maxFiles;
   const idleMs = milliseconds("--timeout", options.timeout);
-  const bandwidth = rate("--bwlimit", options.bwlimit) ?? mirror.bandwidth;
+  const limit = bandwidth("--bwlimit", options.bwlimit) ?? mirror.bandwidth;
   return {
     ...mirror,
     include: options.include ?? mirror.include,
     exclude: [...mirror.exclude, ...(options.exclude ?? [])],
     delete: { ...mirror.delete, maxFiles },
     limits: { ...mirror.limits, ...(idleMs !== undefined && { idleMs, firstByteMs: idleMs }) },
-    ...(bandwidth === undefined ? {} : { bandwidth }),
+    ...(limit === undefined ? {} : { bandwidth: limit }),
   };
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 import { quoted } from "../bytes/quoted.js";
+import { parseMinute } from "../bytes/timetable.js";
 import { parseDuration, parseSize } from "../bytes/units.js";
 
 /** A value that `parse` makes of what stands in the file; undefined is refused. */
@@ -91,6 +92,24 @@ export function size(least: number, most: number) {
       ? bytes
       : undefined;
   });
+}
+
+/** Bytes per second; 0: `off`. */
+export function rate() {
+  return field("a rate such as 10 MiB, or off", (value) => {
+    if (value === "off") return 0;
+    const bytes = typeof value === "string" ? parseSize(value) : value;
+    return typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes > 0
+      ? bytes
+      : undefined;
+  });
+}
+
+/** The minute of a day. */
+export function timeOfDay() {
+  return field('a time of day such as "08:00"', (value) =>
+    typeof value === "string" ? parseMinute(value) : undefined,
+  );
 }
 
 /** Milliseconds, from a time with its unit: `15m`. */

@@ -1,7 +1,9 @@
 import path from "node:path";
 import { z } from "zod";
+import type { Timetable } from "../bytes/timetable.js";
 import { MAX_K, MAX_M } from "../limits.js";
 import { type AccessSettings, accessFields, checkAccess } from "./access.js";
+import { bandwidth } from "./bandwidth.js";
 import { checkMirrors, checkName, isInside, type Report, reportRepeated } from "./cross-checks.js";
 import { defaultOwners, REPLICA_DEFAULTS } from "./defaults.js";
 import {
@@ -52,8 +54,8 @@ export interface ReplicaMirror {
   readonly publishLast: readonly string[];
   readonly owners: "numeric" | "names" | "none";
   readonly limits: SourceLimits;
-  /** Bytes per second over all sources. */
-  readonly bandwidth?: number;
+  /** Over all sources. */
+  readonly bandwidth?: Timetable;
 }
 
 export interface SourceSettings extends AccessSettings {
@@ -126,7 +128,7 @@ function mirrorFields(folder: string) {
     publishLast: patterns().default([...defaults.publishLast]),
     owners: oneOf("numeric", "names", "none").exactOptional(),
     limits: limitFields(),
-    bandwidth: size(1, Number.MAX_SAFE_INTEGER).exactOptional(),
+    bandwidth: bandwidth().exactOptional(),
   });
 }
 

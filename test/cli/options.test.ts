@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { complain } from "../../src/cli/complain.js";
 import { forEachMirror } from "../../src/cli/each-mirror.js";
 import { exitStatusOf, exitStatusOfText, stopStatusOf } from "../../src/cli/exit-status.js";
-import { milliseconds, rate, wholeNumber } from "../../src/cli/option-values.js";
+import { bandwidth, milliseconds, wholeNumber } from "../../src/cli/option-values.js";
 import { VERSION } from "../../src/cli/version.js";
 import { MirrorError } from "../../src/errors.js";
 import { openTestContext } from "./context.js";
@@ -64,17 +64,15 @@ describe("complain", () => {
 
 describe("option values", () => {
   it("read rates and times as rsync does", () => {
-    expect(rate("--bwlimit", "100")).toBe(102_400);
-    expect(rate("--bwlimit", "1.5")).toBe(1536);
-    expect(rate("--bwlimit", "10MiB")).toBe(10_485_760);
+    expect(bandwidth("--bwlimit", "100")).toEqual([{ minute: 0, bytesPerSecond: 102_400 }]);
     expect(milliseconds("--timeout", "30")).toBe(30_000);
     expect(milliseconds("--timeout", "2m")).toBe(120_000);
     expect(wholeNumber("--max-delete", "0")).toBe(0);
   });
 
   it("refuse what they cannot read", () => {
-    expect(() => rate("--bwlimit", "fast")).toThrow(
-      '--bwlimit: expected a rate such as 10MiB, got "fast"',
+    expect(() => bandwidth("--bwlimit", "fast")).toThrow(
+      '--bwlimit: expected a rate such as 10MiB, or a timetable such as "08:00,512K 18:00,off", got "fast"',
     );
     expect(() => milliseconds("--timeout", "0")).toThrow("--timeout: expected seconds");
     expect(() => wholeNumber("--max-delete", "-1")).toThrow(

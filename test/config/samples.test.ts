@@ -123,7 +123,13 @@ describe("samples", () => {
           totalMs: 600_000,
           lowSpeedBytesPerSecond: 1024,
         },
-        bandwidth: 104_857_600,
+        bandwidth: [
+          { minute: 0, bytesPerSecond: undefined },
+          { minute: 330, bytesPerSecond: 10_485_760 },
+          { minute: 480, bytesPerSecond: 2_097_152 },
+          { minute: 1080, bytesPerSecond: 10_485_760 },
+          { minute: 1380, bytesPerSecond: undefined },
+        ],
       },
     ]);
   });
