@@ -25,9 +25,15 @@ const SECOND = changed(FIRST, { "a/two": file(random.bytes(200_000), 21), b: fil
 
 type Files = Readonly<Record<string, Uint8Array>>;
 
-/** A source that stays as it was after the first set, its head and all. */
-const FROZEN = { name: "are frozen", code: "SOURCE_SHORT" } as const;
-const FAULTS = [...HTTP_FAULTS, FROZEN];
+/** What a source of these files has that stays as it was after the first set, its head and all. */
+const FROZEN = { name: "is frozen", keep: (before: Files): Files => before } as const;
+
+/** The same, but for its head. */
+const BEHIND = {
+  name: "is behind its head",
+  keep: (before: Files, { head }: Files): Files =>
+    head === undefined ? before : { ...before, head },
+} as const;
 
 let deaf: DeafServer;
 beforeAll(async () => {
@@ -39,7 +45,7 @@ describe(`a sync from ${N} sources, of which ${K} are needed (seed ${random.seed
   it("brings the right tree, whatever is wrong with two of them", async () => {
     const states = await publishTwice();
     await Promise.all(
-      FAULTS.map(async (fault) => {
+      [...HTTP_FAULTS, FROZEN, BEHIND].map(async (fault) => {
         const spoiled = random.pick(combinations(N, N - K));
         const replica = await replicaOf(states, fault, { spoiled, limits: PATIENT_LIMITS });
 
@@ -54,7 +60,7 @@ describe(`a sync from ${N} sources, of which ${K} are needed (seed ${random.seed
   it("ends with status 4 when that is wrong with three, says so of each, and leaves the tree", async () => {
     const states = await publishTwice();
     await Promise.all(
-      FAULTS.map(async (fault) => {
+      [...HTTP_FAULTS, BEHIND].map(async (fault) => {
         const spoiled = random.pick(combinations(N, N - K + 1));
         const replica = await replicaOf(states, fault, { spoiled, limits: HASTY_LIMITS });
 
@@ -93,15 +99,15 @@ function hosts(published: string): Files[] {
 /** A new replica of four hosts, the spoiled ones with that fault. */
 async function replicaOf(
   [before, after]: readonly [Files[], Files[]],
-  fault: HttpFault | typeof FROZEN,
+  fault: HttpFault | typeof FROZEN | typeof BEHIND,
   how: { readonly spoiled: readonly number[]; readonly limits: SourceLimits },
 ): Promise<TestReplica> {
   const start = async (share: number): Promise<string> => {
-    const isSpoiled = how.spoiled.includes(share);
-    if (!isSpoiled) return (await startFaultyServer(after[share])).url;
-    if (fault === FROZEN) return (await startFaultyServer(before[share])).url;
-    if (!("misbehave" in fault)) return `${deaf.url}/${share}`;
-    const server = await startFaultyServer(after[share]);
+    const [old = {}, whole = {}] = [before[share], after[share]];
+    if (!how.spoiled.includes(share)) return (await startFaultyServer(whole)).url;
+    if ("keep" in fault) return (await startFaultyServer(fault.keep(old, whole))).url;
+    if (fault.misbehave === undefined) return `${deaf.url}/${share}`;
+    const server = await startFaultyServer(whole);
     server.misbehave(fault.misbehave(server.files));
     return server.url;
   };
