@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { BackupOptions } from "./backup.js";
 import { addAction, collectOption, type Run } from "./command-options.js";
+import { addAccessOptions } from "./host-access.js";
 import { splitHosts } from "./host-list.js";
 import { required } from "./option-values.js";
 import type { RecoveryOptions } from "./recovery.js";
@@ -14,7 +15,8 @@ export function addBackupCommands(program: Command, run: Run): void {
 }
 
 function addBackup(program: Command, run: Run): void {
-  addAction(program, "backup", "back a tree up with duplicity, and spread it over hosts in shares")
+  const description = "back a tree up with duplicity, and spread it over hosts in shares";
+  addAccessOptions(addAction(program, "backup", description))
     .argument("[tree]")
     .option("--hosts <where...>", "folders or URLs; host i holds share i (default: as before)")
     .option("-k <number>", "how many shares restore everything")
@@ -72,7 +74,7 @@ function addReassemble(program: Command, run: Run): void {
 }
 
 function addRecovery(program: Command, name: string, description: string): Command {
-  return addAction(program, name, description)
+  return addAccessOptions(addAction(program, name, description))
     .requiredOption("--hosts <where...>", "folders or URLs of the hosts that are left")
     .option("--key <file>", "the public key of the backup (default: see below)")
     .option("--state <folder>", "the state of the backup, when this machine has it elsewhere")
@@ -85,7 +87,9 @@ Without --key the key of the state folder is taken, where this machine makes the
 which the hosts show, if they all show the same: its fingerprint, which \`backup\` prints too, is told.`;
 
 const BACKUP_HELP = `
-The first backup names hosts and k; later ones add an increment and need only the tree.
+The first backup names hosts and k; later ones add an increment and need only the tree. What a later one
+names anew (hosts, -k, -n, --keep, --exclude, access) holds from then on; the other options of the
+hosts stay as they are. A host that is new is filled with its share of all that was backed up before.
 The state folder, by default $XDG_STATE_HOME/dupmirror/backup/NAME (or ~/.local/state/...), holds the
 settings (master.yaml, as \`dupmirror master\` reads it), the key that signs, duplicity's own archive
 and repository, and all n shares, so that a host that was lost can be filled again: about 1 + n/k

@@ -14,12 +14,13 @@ import { readSigningKey } from "../master/signing-key.js";
 import type { CommandContext, CommonOptions } from "./command.js";
 import { readConfigText } from "./config-file.js";
 import { formatBackupConfig } from "./config-text.js";
+import { accessSection, type HostAccessOptions, hasAccess } from "./host-access.js";
 import { assignShares, type ListedHost, toHostUrls } from "./host-list.js";
 import { writeKeyPair } from "./new-files.js";
 import { wholeNumber } from "./option-values.js";
 import { backupState } from "./state-home.js";
 
-export interface BackupSettings extends CommonOptions {
+export interface BackupSettings extends CommonOptions, HostAccessOptions {
   readonly tree: string;
   /** None: those of the last call. */
   readonly hosts?: readonly string[];
@@ -103,15 +104,15 @@ function chooseChanges(
   const shares = chooseShares(options, known?.shares, hostUrls.length);
   const mayBeFewer = options.allowFewerHosts === true;
   const listed = assignShares(hostUrls, { ...shares, mayBeFewer });
-  return { ...more, shares, hosts: mergeHosts(listed, readHostSections(before, file)) };
+  return { ...more, shares, hosts: mergeHosts(listed, readHostSections(before, file), options) };
 }
 
 function isSpreadChanged(
-  { k, n }: BackupSettings,
+  options: BackupSettings,
   urls: readonly string[],
   known: MasterMirror,
 ): boolean {
-  if (k !== undefined || n !== undefined) return true;
+  if (options.k !== undefined || options.n !== undefined || hasAccess(options)) return true;
   return urls.length > 0 && urls.join(" ") !== known.hosts.map(({ url }) => url).join(" ");
 }
 
@@ -138,10 +139,12 @@ function checkOutside(urls: readonly string[], tree: string): void {
 function mergeHosts(
   listed: readonly ListedHost[],
   sections: readonly HostSection[],
+  access: HostAccessOptions,
 ): HostSection[] {
   return listed.map((host) => {
     const before = sections.find(({ url }) => url === host.url);
-    return { ...before, ...host, shares: [...host.shares] };
+    const shares = [...host.shares];
+    return { ...before, ...host, shares, ...accessSection(access, host.url) };
   });
 }
 

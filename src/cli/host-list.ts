@@ -89,7 +89,7 @@ function hashOf(url: string): string {
 const NAME_MAX_LENGTH = 40;
 
 function isUrl(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+  return /^(?:[a-z][a-z0-9+.-]*:\/\/|unix:)/i.test(text);
 }
 
 function folderUrl(folder: string): string {

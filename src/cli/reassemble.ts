@@ -9,14 +9,17 @@ export async function reassembleRepository(
   options: RecoveryOptions & { readonly out: string },
   context: CommandContext,
 ): Promise<number> {
-  const { runtime, signal, print } = context;
-  return await recover(options, context, async ({ config, fingerprint, isKeyOnTrust }) => {
+  const { signal, print } = context;
+  return await recover(options, context, async (recovery) => {
+    const { config, runtime, fingerprint, isKeyOnTrust, failures } = recovery;
     const report = await reassemble({ config, runtime, signal });
     if (options.json === true) {
-      print(JSON.stringify({ ...report, repository: config.tree, fingerprint, isKeyOnTrust }));
+      print(
+        JSON.stringify({ ...report, repository: config.tree, fingerprint, isKeyOnTrust, failures }),
+      );
     } else if (options.quiet !== true) {
-      print(formatReassembleReport(report, config.tree));
-      print(formatKey(fingerprint, isKeyOnTrust));
+      print(formatReassembleReport(report, recovery));
+      print(formatKey(recovery));
     }
     return DONE;
   });

@@ -6,13 +6,15 @@ import { fileIdentity, isEmptyFolder } from "../disk/files.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import { fingerprintKey, formatVerifierKey, type VerifierKey } from "../manifest/keys.js";
 import type { Signer } from "../manifest/signed-note.js";
-import { type Discovery, discover } from "../replica/discover.js";
+import { type Discovery, discover, type SourceFailure } from "../replica/discover.js";
 import { readKeys } from "../replica/trusted-keys.js";
+import type { Log, Runtime } from "../runtime.js";
 import type { CommandContext, CommonOptions } from "./command.js";
+import { accessSection, type HostAccessOptions } from "./host-access.js";
 import { toHostUrls } from "./host-list.js";
 import { backupState, recoveryState } from "./state-home.js";
 
-export interface RecoveryOptions extends CommonOptions {
+export interface RecoveryOptions extends CommonOptions, HostAccessOptions {
   readonly hosts: readonly string[];
   readonly key?: string;
   readonly state?: string;
@@ -25,6 +27,10 @@ export interface Recovery {
   /** In full: who compares it with another wants all of it. */
   readonly fingerprint: string;
   readonly isKeyOnTrust: boolean;
+  /** Hosts of no use from the beginning. */
+  readonly failures: readonly SourceFailure[];
+  /** Says aloud only what somebody must act on: the summary tells of each host. */
+  readonly runtime: Runtime;
 }
 
 /**
@@ -52,13 +58,22 @@ export async function recover<T>(
   const config = { ...draft, name: found.mirror };
   const fingerprint = fingerprintKey(found.key);
   try {
-    const done = await work({ config, fingerprint, isKeyOnTrust: found.isOnTrust });
+    const { isOnTrust: isKeyOnTrust, failures } = found;
+    const runtime = options.verbose === true ? context.runtime : calmed(context.runtime);
+    const done = await work({ config, fingerprint, isKeyOnTrust, failures, runtime });
     removeFolder(stateDirectory);
     return done;
   } catch (error) {
     if (!wasThere && isEmptyFolder(out)) removeFolder(out);
     throw withReasons(error, found);
   }
+}
+
+function calmed(runtime: Runtime): Runtime {
+  const { log } = runtime;
+  const debug: Log["debug"] = (event, fields) => log.debug(event, fields);
+  const error: Log["error"] = (event, fields) => log.error(event, fields);
+  return { ...runtime, log: { debug, info: debug, warn: debug, error } };
 }
 
 /** A config as a replica's, in memory; JSON is YAML. */
@@ -75,7 +90,7 @@ function configure(
   const mirror = {
     ...{ name: "unknown", tree: out, stateDirectory },
     trust: { keyFile: absolute(key) ?? path.join(stateDirectory, "key.pub") },
-    sources: toHostUrls(options.hosts),
+    sources: toHostUrls(options.hosts).map((url) => ({ url, ...accessSection(options, url) })),
     ...(hasSecret ? { decryption } : {}),
   };
   const [config] = loadReplicaConfig(JSON.stringify({ mirrors: [mirror] }), "--hosts").mirrors;
@@ -109,6 +124,6 @@ function findKeys(
 /** With too few shares, what is wrong with each host that could not be asked. */
 function withReasons(error: unknown, { failures }: Discovery): unknown {
   if (!isMirrorError(error, "SHARES_TOO_FEW", "NO_SOURCE") || failures.length === 0) return error;
-  const lines = [error.message, ...failures.map((failure) => `  ${failure}`)];
+  const lines = [error.message, ...failures.map(({ url, reason }) => `  ${url}: ${reason}`)];
   return new MirrorError(error.code, lines.join("\n"), { cause: error });
 }

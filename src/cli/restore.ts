@@ -16,14 +16,15 @@ export async function restore(
   options: RestoreOptions & { readonly out: string },
   context: CommandContext,
 ): Promise<number> {
-  const { runtime, signal, print } = context;
-  return await recover(options, context, async ({ config, fingerprint, isKeyOnTrust }) => {
+  const { signal, print } = context;
+  return await recover(options, context, async (recovery) => {
+    const { config, runtime, fingerprint, isKeyOnTrust, failures } = recovery;
     const report = await restoreTree({ config, runtime, signal, at: options.at });
     if (options.json === true) {
-      print(JSON.stringify({ ...report, tree: config.tree, fingerprint, isKeyOnTrust }));
+      print(JSON.stringify({ ...report, tree: config.tree, fingerprint, isKeyOnTrust, failures }));
     } else if (options.quiet !== true) {
-      print(formatRestoreReport(report, config.tree));
-      print(formatKey(fingerprint, isKeyOnTrust));
+      print(formatRestoreReport(report, recovery));
+      print(formatKey(recovery));
     }
     return DONE;
   });
@@ -34,19 +35,20 @@ export async function listRestorable(
   options: RecoveryOptions,
   context: CommandContext,
 ): Promise<number> {
-  const { runtime, signal, print } = context;
+  const { signal, print } = context;
   const nowhere = { ...options, out: path.join(tmpdir(), "dupmirror-restore-list") };
-  return await recover(nowhere, context, async ({ config, fingerprint, isKeyOnTrust }) => {
+  return await recover(nowhere, context, async (recovery) => {
+    const { config, runtime, fingerprint, isKeyOnTrust, failures } = recovery;
     const sets = (await listPublishedSets({ config, runtime, signal })).map(({ chain, set }) => {
       const time = new Date(set.time * 1000).toISOString();
       return { chain, set: formatSetName(set), time };
     });
     if (options.json === true) {
-      print(JSON.stringify({ mirror: config.name, sets, fingerprint, isKeyOnTrust }));
+      print(JSON.stringify({ mirror: config.name, sets, fingerprint, isKeyOnTrust, failures }));
     } else {
       print(`${config.name}: ${sets.length} sets to restore`);
       for (const { time, set } of sets) print(`  ${time}  ${set}`);
-      print(formatKey(fingerprint, isKeyOnTrust));
+      print(formatKey(recovery));
     }
     return DONE;
   });

@@ -32,8 +32,13 @@ export interface Discovery {
   readonly key: VerifierKey;
   /** Nobody vouches for the key but the sources themselves. */
   readonly isOnTrust: boolean;
-  /** Sources that gave no good head, and why, one line each. */
-  readonly failures: readonly string[];
+  /** Sources that gave no good head. */
+  readonly failures: readonly SourceFailure[];
+}
+
+export interface SourceFailure {
+  readonly url: string;
+  readonly reason: string;
 }
 
 /**
@@ -66,7 +71,9 @@ async function ask(sources: readonly Source[], options: DiscoverOptions): Promis
     mirror: newest.head.mirror,
     key: newest.key,
     isOnTrust: known.length === 0,
-    failures: [...refused, ...silent].map(describe),
+    failures: [...refused, ...silent].map(({ source, error }) => {
+      return { url: source.url, reason: error.message };
+    }),
   };
 }
 

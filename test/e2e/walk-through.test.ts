@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -20,6 +21,7 @@ import { combinations, Random } from "../support/random.js";
 import { fastLastingFolder, fastTemporaryFolder, removeFolder } from "../support/temporary.js";
 import { compareTrees } from "../support/tree-compare.js";
 import { copyTree, liveOneStep, makeTree } from "../support/trees.js";
+import { NO_NGINX, PASSWORD, startNginx, USER } from "../support/web-servers.js";
 import { type Host, removeHosts } from "../support/workspace.js";
 import { describeWithDuplicity } from "./support/corpus.js";
 
@@ -125,6 +127,21 @@ describeWithDuplicity("a restore", () => {
     expect(compareTrees(stateOf(site, 2), place)).toEqual([]);
   });
 
+  test("goes on with what is good of a host that rots, and says how much is not", async () => {
+    const rotten = path.join(site.hosts[0]?.folder ?? "", "shares");
+    await copyTree(rotten, `${rotten}.good`);
+    for (const pack of packsIn(rotten)) flipBytes(pack);
+    const place = out();
+    const result = await dupmirror(["restore", ...hostWords(site), place], elsewhere());
+    const repository = await reassembleHere(site, out());
+    removeFolder(rotten);
+    renameSync(`${rotten}.good`, rotten);
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(result.stdout).toMatch(/host-0\S*: .* corrupt block/);
+    expect(compareTrees(stateOf(site, 2), place)).toEqual([]);
+    expect(filesIn(repository)).toEqual(filesIn(repositoryOf(site)));
+  });
+
   test("tells the key that it took on trust, and takes the one that is known here", async () => {
     const trusting = await dupmirrorWorks(["restore", ...hostWords(site), out()], elsewhere());
     expect(trusting.stdout).toContain(`key ${fingerprint}, taken on trust`);
@@ -182,6 +199,30 @@ describeWithDuplicity("a restore", () => {
       message: /no set is as old.*restore --list` lists them/,
     });
   });
+});
+
+describeWithDuplicity("hosts that are web servers", () => {
+  test.skipIf(NO_NGINX !== undefined)(
+    `take a backup by WebDAV, and give it back without one of them ${NO_NGINX ?? ""}`,
+    async () => {
+      const server = await startNginx();
+      const place = fastTemporaryFolder();
+      const site = makeSite(place, 0);
+      const password = path.join(place, "password");
+      writeFileSync(password, PASSWORD, { mode: 0o600 });
+      const secret = ["--user", USER, "--password-file", password];
+      const access = [...secret, "--ca-file", server.certificates.caFile];
+      const urls = ["a", "b", "c"].map((name) => new URL(`/dav/${name}`, server.url).href);
+      await backUpStates(site, ["-k", "2", ...access, "--hosts", ...urls], 2);
+      removeFolder(path.join(server.folder, "dav/b"));
+      const restored = path.join(place, "restored");
+      await dupmirrorWorks(["restore", ...access, "--hosts", ...urls, restored], elsewhere());
+      expect(compareTrees(stateOf(site, 1), restored)).toEqual([]);
+      const repository = path.join(place, "repository");
+      await dupmirrorWorks(["reassemble", ...access, "--hosts", ...urls, repository], elsewhere());
+      expect(filesIn(repository)).toEqual(filesIn(repositoryOf(site)));
+    },
+  );
 });
 
 const KILLS = process.env["SLOW"] === undefined ? 3 : 40;
@@ -348,6 +389,21 @@ async function reassembleHere(site: Site, out: string): Promise<string> {
 
 function contextElsewhere() {
   return { ...openTestContext().context, ...elsewhere() };
+}
+
+function packsIn(folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+}
+
+/** Of every block one at least. */
+function flipBytes(file: string): void {
+  writeFileSync(
+    file,
+    readFileSync(file).map((byte, at) => (at % 8 === 0 ? byte ^ 1 : byte)),
+  );
 }
 
 /** Name and content of each. */
