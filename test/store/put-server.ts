@@ -7,25 +7,32 @@ import {
   startFaultyServer,
 } from "./faulty-server.js";
 
-export interface PutServer extends FaultyServer {
-  /** `METHOD path` of all that changes something, and of HEAD. */
+export interface PutServer extends Pick<FaultyServer, "url" | "files"> {
+  /** `METHOD path` of all but GET. */
   readonly changes: string[];
+  /** From now on a request is served only where `fault` does not answer it, or means not to. */
+  readonly fail: (fault: Fault) => void;
+  /** From now on this is what is kept of what is put. */
+  readonly keepAs: (change: (bytes: Uint8Array) => Uint8Array) => void;
 }
 
-/** Called before a request is served; `true` when it answered, or will not. */
+/** `true` when the request is answered, or will never be. */
 export type Fault = (...request: Parameters<Misbehaviour>) => boolean;
 
 /** Closed, with all its connections, when the test ends. */
-export async function startPutServer(fault: Fault = () => false): Promise<PutServer> {
+export async function startPutServer(): Promise<PutServer> {
   const server = await startFaultyServer();
+  const { url: base, files } = server;
   const changes: string[] = [];
-  const serve = serveFrom(server.files);
+  let fault: Fault = () => false;
+  let kept = (bytes: Uint8Array): Uint8Array => bytes;
+  const serve = serveFrom(files);
   const take = async (...[request, response]: Parameters<Misbehaviour>): Promise<void> => {
     const { method = "", url = "" } = request;
-    if (method !== "GET") changes.push(`${method} ${url.replace(/^\/pub\//, "")}`);
-    if (fault(request, response)) return;
     const path = url.replace(/^\/pub\//, "");
-    const bytes = server.files.get(path);
+    if (method !== "GET") changes.push(`${method} ${path}`);
+    if (fault(request, response)) return;
+    const bytes = files.get(path);
     switch (method) {
       case "GET":
         serve(request, response);
@@ -35,11 +42,11 @@ export async function startPutServer(fault: Fault = () => false): Promise<PutSer
         else response.writeHead(200, { "content-length": bytes.length });
         break;
       case "PUT":
-        server.files.set(path, await bodyOf(request));
+        files.set(path, kept(await bodyOf(request)));
         response.writeHead(201);
         break;
       case "DELETE":
-        response.writeHead(server.files.delete(path) ? 204 : 404);
+        response.writeHead(files.delete(path) ? 204 : 404);
         break;
       default:
         response.writeHead(405);
@@ -49,7 +56,25 @@ export async function startPutServer(fault: Fault = () => false): Promise<PutSer
   server.misbehave((request, response) => {
     take(request, response).catch(() => response.destroy());
   });
-  return { ...server, changes };
+  return {
+    url: base,
+    files,
+    changes,
+    fail: (next) => {
+      fault = next;
+    },
+    keepAs: (change) => {
+      kept = change;
+    },
+  };
+}
+
+/** Answers every request, once it was read, with `status`. */
+export function always(status: number): Fault {
+  return (request, response) => {
+    request.resume().on("end", () => response.writeHead(status).end());
+    return true;
+  };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
