@@ -18,6 +18,7 @@ import { formatVerifierKey, parseVerifierKey } from "../../src/manifest/keys.js"
 import { openNote } from "../../src/manifest/signed-note.js";
 import { readSigningKey } from "../../src/master/signing-key.js";
 import { masterStatus } from "../../src/master/status.js";
+import { startPutServer } from "../store/put-server.js";
 import { Random } from "../support/random.js";
 import { fastTemporaryFolder, lastingFolder, removeFolder } from "../support/temporary.js";
 import { checkPublication, readHead } from "./support/check-publication.js";
@@ -193,6 +194,39 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     const again = await bench.publish();
     expect(again.hosts[2]?.error).toContain("its folder is not there any more: mount it");
     expect(existsSync(lost)).toBe(false);
+  });
+
+  it("goes on where it was with a server that vanished in the middle", async () => {
+    const server = await startPutServer();
+    const folder = fastTemporaryFolder();
+    const [first, second] = makeHosts(folder, 2);
+    if (first === undefined || second === undefined) throw new Error("two hosts were made");
+    const third = { name: "host-2", url: server.url, shares: [2] };
+    const bench = makeHosted({ hosts: [first, second, third] });
+    const puts = () => server.changes.filter((change) => /^PUT (?!.*\.new$)/.test(change));
+    bench.addSets();
+    server.fail(({ method, url = "", socket }) => {
+      const isLedger = method === "PUT" && url.endsWith(".jsonl");
+      if (isLedger) socket.destroy();
+      return isLedger;
+    });
+    const cut = await bench.publish();
+    expect(cut.hosts[2]).toMatchObject({ state: "behind", generation: undefined });
+    expect(cut.hosts[2]?.missingBytes).toBeGreaterThan(0);
+    const tables = puts().filter((change) => /PUT (records|contents|volumes)/.test(change));
+    expect(tables.length).toBeGreaterThan(0);
+    expect(server.files.has("head")).toBe(false);
+    server.changes.splice(0);
+    server.fail(() => false);
+    const again = await bench.publish();
+    expect(again.hosts[2]).toMatchObject({ state: "current", generation: 1, missingBytes: 0 });
+    expect(puts().filter((change) => tables.includes(change))).toEqual([]);
+    for (const [file, bytes] of server.files) {
+      expect(readFileSync(path.join(bench.config.publication, file)).equals(bytes)).toBe(true);
+    }
+    server.changes.splice(0);
+    await bench.publish();
+    expect(puts()).toEqual([]);
   });
 
   it("fills a host that was emptied, and one whose packs were cut, anew", async () => {

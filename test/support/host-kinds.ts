@@ -53,7 +53,8 @@ export function openFolder(): OpenedHost {
   return { url: pathToFileURL(folder).href, access: {}, folder };
 }
 
-function openSecure({ url, folder, certificates }: SecureServer): OpenedHost {
+/** With what a client of it must be given. */
+export function openSecure({ url, folder, certificates }: SecureServer): OpenedHost {
   return { url, folder, access: accessTo(certificates.caFile) };
 }
 

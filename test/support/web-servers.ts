@@ -15,6 +15,8 @@ export interface WebServer {
   /** What lies below `url`; it need not be there yet. */
   readonly folder: string;
   readonly stop: () => Promise<void>;
+  /** After `stop`: with what it had, at the same address. */
+  readonly start: () => Promise<void>;
 }
 
 export interface SecureServer extends WebServer {
@@ -60,9 +62,9 @@ export async function startNginx(options: NginxOptions = {}): Promise<SecureServ
     writeFileSync(path.join(place, "nginx.conf"), text);
     const words = ["-p", place, "-c", path.join(place, "nginx.conf")];
     try {
-      const stop = await startServer("nginx", words, /start worker process \d/);
+      const server = await startServer("nginx", words, /start worker process \d/);
       const url = `https://127.0.0.1:${port}/dav/pub`;
-      return { url, folder: path.join(folder, "dav/pub"), certificates, stop };
+      return { url, folder: path.join(folder, "dav/pub"), certificates, ...server };
     } catch (error) {
       // Another process may have taken the port meanwhile.
       if (attempt === 5 || !String(error).includes("Address already in use")) throw error;
@@ -75,11 +77,11 @@ export async function startRclone(): Promise<WebServer> {
   const folder = temporaryFolder();
   let url = "";
   const words = ["serve", "webdav", "--addr", "127.0.0.1:0", "--dir-cache-time", "0", folder];
-  const stop = await startServer("rclone", words, (text) => {
+  const server = await startServer("rclone", words, (text) => {
     url = /WebDav Server started on (http:\S+)/.exec(text)?.[1] ?? "";
     return url !== "";
   });
-  return { url: `${url}dav/pub`, folder: path.join(folder, "dav/pub"), stop };
+  return { url: `${url}dav/pub`, folder: path.join(folder, "dav/pub"), ...server };
 }
 
 /** Resolves once it says on stderr that it is ready; it is stopped when the test ends. */
@@ -87,8 +89,23 @@ async function startServer(
   program: string,
   words: readonly string[],
   ready: RegExp | ((text: string) => boolean),
-): Promise<() => Promise<void>> {
+): Promise<Pick<WebServer, "stop" | "start">> {
   const isReady = ready instanceof RegExp ? (text: string) => ready.test(text) : ready;
+  const run = () => runServer(program, words, isReady);
+  let stop = await run();
+  return {
+    stop: () => stop(),
+    start: async () => {
+      stop = await run();
+    },
+  };
+}
+
+async function runServer(
+  program: string,
+  words: readonly string[],
+  isReady: (text: string) => boolean,
+): Promise<() => Promise<void>> {
   const child = execa(program, words, { reject: false, stdin: "ignore", env: PATHS });
   const ended = child.then((result) => result);
   const stop = async (): Promise<void> => {
