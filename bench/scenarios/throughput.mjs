@@ -47,7 +47,7 @@ async function measureThroughput({ sizes, report, workplace }) {
   tell(report, { all, lost: without });
 }
 
-/** Half of the time of the text is for nothing: noise first, so that every volume has some of both. */
+/** Some text after every few megabytes of noise, so that every volume has both. */
 function makePackages(tree, files) {
   mkdirSync(tree);
   const text = Buffer.from(sourceText(4 * 1024 * 1024));
@@ -134,7 +134,7 @@ function tell(report, measured) {
       "MB/s of each round",
       "seconds",
       "CPU of the replica",
-      "of it the main thread",
+      "main thread busy",
       "CPU of the sources",
     ],
     rows,
@@ -151,45 +151,52 @@ function tell(report, measured) {
 }
 
 function row(words, { speeds, seconds, cpuSeconds, sourceCpu, profile }) {
-  const shown = [seconds, cpuSeconds, profile[0].busySeconds, sourceCpu];
   const speed = list(
     speeds.map((one) => one / 1e6),
     0,
   );
-  return [words, speed, ...shown.map((value) => `${value.toFixed(2)} s`)];
+  const [took, cpu, sources] = [seconds, cpuSeconds, sourceCpu].map((one) => `${one.toFixed(2)} s`);
+  return [words, speed, took, cpu, percent(profile[0].busyShare), sources];
+}
+
+function percent(share) {
+  return `${Math.round(share * 100)} %`;
 }
 
 const PLACES_SHOWN = 8;
 
-function tellProfile(report, words, { profile, seconds, cpuSeconds, sourceCpu }) {
+function tellProfile(report, words, measured) {
   report.text(
-    `${words}: ${bottleneck({ profile, seconds, cpuSeconds, sourceCpu })} Own time of its main thread:`,
+    `${words}: ${bottleneck(measured)}. Own time of its main thread, under the profiler:`,
   );
-  const shown = profile[0].places.slice(0, PLACES_SHOWN);
   report.table(
     ["where", "seconds"],
-    shown.map(([place, spent]) => [place, spent.toFixed(2)]),
+    measured.profile[0].places
+      .slice(0, PLACES_SHOWN)
+      .map(([place, spent]) => [place, spent.toFixed(2)]),
   );
 }
 
-/** Which of those that take turns on the two cores is busy all the time, or takes most of them. */
+/** Who of those that take turns on the two cores is busy all the time, or takes most of them. */
 function bottleneck({ profile, seconds, cpuSeconds, sourceCpu }) {
-  const [main, ...others] = profile.map(({ busySeconds }) => busySeconds);
-  const rest = Math.max(0, cpuSeconds - main - others.reduce((sum, one) => sum + one, 0));
+  const [{ busyShare }] = profile;
+  const main = Math.min(busyShare * seconds, cpuSeconds);
   const users = [
     ["the main thread", main],
-    ["other threads that run JavaScript", others.reduce((sum, one) => sum + one, 0)],
-    ["the thread pool (hashing, inflating, decoding) and node itself", rest],
+    ["other threads (hashing, inflating, decoding) and node itself", cpuSeconds - main],
     ["the sources", sourceCpu],
   ].sort(([, a], [, b]) => b - a);
-  const used = (cpuSeconds + sourceCpu) / seconds;
-  const most = `most time is that of ${users[0][0]}, ${users[0][1].toFixed(2)} s of ${(cpuSeconds + sourceCpu).toFixed(2)} s`;
-  const isMainFull = main >= seconds * 0.85;
-  const named = isMainFull
-    ? "the bottleneck is the main thread, busy all the time"
-    : `${used.toFixed(1)} of 2 cores are used`;
-  return `${named}; ${most}.`;
+  const all = cpuSeconds + sourceCpu;
+  const named = users.map(([name, spent]) => `${name} ${spent.toFixed(2)} s`).join(", ");
+  const bound =
+    busyShare >= BUSY_SHARE
+      ? `the bottleneck is the main thread, busy ${percent(busyShare)} of the time`
+      : `the bottleneck is both cores together`;
+  return `${bound}; ${(all / seconds).toFixed(1)} of 2 cores are used: ${named}`;
 }
+
+/** More than this leaves no room to wait for others. */
+const BUSY_SHARE = 0.85;
 
 /** Also where there are more. */
 function onTwoCores(measured) {
