@@ -96,14 +96,12 @@ async function restoreData(
   { k, n }: Shape,
   sizeBytes: number,
 ): Promise<Buffer> {
-  const all = Buffer.allocUnsafe(sizeBytes * n);
-  let sourceBits = 0;
-  for (const share of sources) {
-    all.set(blocks[share] ?? [], share * sizeBytes);
-    sourceBits |= 1 << share;
-  }
-  const data = all.subarray(0, sizeBytes * k);
+  const sourceBits = sources.reduce((all, share) => all | (1 << share), 0);
   const targets = bits(0, k) & ~sourceBits;
+  // Memory outside of the heap makes for collections of garbage: no more of it than is needed.
+  const all = Buffer.allocUnsafe(sizeBytes * (targets === 0 ? k : n));
+  for (const share of sources) all.set(blocks[share] ?? [], share * sizeBytes);
+  const data = all.subarray(0, sizeBytes * k);
   if (targets !== 0) {
     const code = await openCoder(k, n - k);
     await code({ sources: sourceBits, targets, data, parity: all.subarray(sizeBytes * k) });
