@@ -69,6 +69,23 @@ describe("a source's score", () => {
     expect(slow.costMs(1_000_000, 600_000)).toBeLessThan(slow.costMs(1_000_000, 0) / 500);
   });
 
+  it("is the same for reads one after the other and for reads at once", () => {
+    const [single, shared] = [new SourceScore(), new SourceScore()];
+    for (const nowMs of [100, 200, 300]) single.succeeded(1_000_000, 100, nowMs);
+    // Three together, on a line that they share: all end when all bytes have come.
+    for (let read = 0; read < 3; read++) shared.succeeded(3_000_000, 300, 300);
+
+    expect(shared.costMs(1_000_000, 300)).toBeCloseTo(single.costMs(1_000_000, 300), 0);
+  });
+
+  it("takes small reads for its delay", () => {
+    const score = new SourceScore();
+    for (let read = 0; read < 20; read++) score.succeeded(500, 40, 0);
+
+    expect(score.costMs(500, 0)).toBeCloseTo(40, 0);
+    expect(score.msPerByte(0)).toBe(0);
+  });
+
   it("counts what is already asked for", () => {
     const score = new SourceScore();
     score.succeeded(1_000_000, 100, 0);

@@ -1,9 +1,11 @@
 /** Sources that hang, in a world without any limit: only another source helps. */
 import { describe, expect, it } from "vitest";
+import { constantRate } from "../../src/bytes/timetable.js";
 import { HEDGE_FREE_BYTES, HEDGE_MIN_MS, HEDGE_SHARE } from "../../src/limits.js";
 import { readDocument } from "../../src/retrieve/document.js";
-import type { SourcePool } from "../../src/retrieve/source-pool.js";
+import { SourcePool } from "../../src/retrieve/source-pool.js";
 import { type RetrievedStripe, retrieveStripes } from "../../src/retrieve/stripes.js";
+import { Pace, paced } from "../../src/store/paced-source.js";
 import { blackHole, type Fault, MemorySource } from "../store/memory-source.js";
 import { neverAborted, testRuntime } from "../store/runtime.js";
 import { combinations, Random } from "../support/random.js";
@@ -132,6 +134,22 @@ describe("what is read twice", () => {
       .flatMap(({ reads }) => reads)
       .map((read) => Number(read.split("+")[1]));
     expect(askedBytes.reduce((sum, size) => sum + size, 0)).toBe(3 * blockBytes(published));
+  });
+
+  it("is nothing while a limit of ours makes reads wait", async () => {
+    const published = await publish([random.bytes(600_000)], { k: 2, n: 4 });
+    const sources = sourcePerShare(published);
+    const runtime = testRuntime();
+    const pace = new Pace(constantRate(400_000), runtime.clock);
+    const pooled = sources.map((source, share) => ({
+      source: paced(source, pace),
+      shares: [share],
+    }));
+    const pool = new SourcePool({ sources: pooled, runtime });
+
+    await expectAll(pool, published);
+
+    expect(sources.map(({ reads }) => reads.length)).toStrictEqual([1, 1, 0, 0]);
   });
 
   it(`is bounded, however many reads hang (seed ${random.seed})`, async () => {
