@@ -2,9 +2,9 @@ import { configKind } from "../config/kind.js";
 import { loadMasterConfig } from "../config/master.js";
 import { loadReplicaConfig } from "../config/replica.js";
 import { readFileIfPresent } from "../disk/files.js";
-import { MirrorError } from "../errors.js";
+import { isMirrorError, MirrorError } from "../errors.js";
 import { parseSigningKey, parseVerifierKey } from "../manifest/keys.js";
-import { readCredentials } from "../store/access.js";
+import { type Access, readCredentials } from "../store/access.js";
 import { type CommandContext, type CommonOptions } from "./command.js";
 import { readConfigText } from "./config-file.js";
 import { DONE } from "./exit-status.js";
@@ -37,7 +37,7 @@ interface Checked {
 function checkMaster(text: string, file: string): Checked[] {
   return loadMasterConfig(text, file).mirrors.map(({ name, signing, schedule, hosts }) => {
     checkKey(signing.keyFile, `${file}: ${name}: signing.keyFile`, parseSigningKey);
-    for (const host of hosts) readCredentials(host);
+    for (const host of hosts) checkSecrets(host, `${file}: ${name}: hosts: ${host.name}`);
     return { name, schedule };
   });
 }
@@ -45,7 +45,7 @@ function checkMaster(text: string, file: string): Checked[] {
 function checkReplica(text: string, file: string): Checked[] {
   return loadReplicaConfig(text, file).mirrors.map(({ name, trust, verify, sources }) => {
     checkKey(trust.keyFile, `${file}: ${name}: trust.keyFile`, parseVerifierKey);
-    for (const source of sources) readCredentials(source);
+    for (const source of sources) checkSecrets(source, `${file}: ${name}: sources: ${source.url}`);
     return { name, schedule: verify.schedule };
   });
 }
@@ -56,6 +56,15 @@ function checkKey(keyFile: string, where: string, parse: (text: string) => unkno
     throw new MirrorError("CONFIG_INVALID", `${where}: expected a key, got no file ${keyFile}`);
   }
   parse(Buffer.from(bytes).toString("utf8"));
+}
+
+function checkSecrets(access: Access, where: string): void {
+  try {
+    readCredentials(access);
+  } catch (cause) {
+    if (!isMirrorError(cause)) throw cause;
+    throw new MirrorError(cause.code, `${where}: ${cause.message}`, { cause });
+  }
 }
 
 async function checkSchedules(mirrors: readonly Checked[], file: string): Promise<void> {

@@ -46,7 +46,13 @@ class Follower {
     const { runtime, signal } = options;
     this.#mirror = mirror;
     this.#options = options;
-    this.#verify = new ScheduledVerify({ mirror, runtime, signal, isIdle: true });
+    this.#verify = new ScheduledVerify({
+      mirror,
+      runtime,
+      signal,
+      isIdle: true,
+      rests: this.#rests,
+    });
   }
 
   /** @throws MirrorError LOCKED while another process works on this mirror */

@@ -4,6 +4,7 @@ import type { ReplicaMirror } from "../config/replica.js";
 import { startSchedule } from "../daemon/schedule.js";
 import { type ErrorCode, isMirrorError } from "../errors.js";
 import type { Runtime } from "../runtime.js";
+import type { Rests } from "../store/resting-source.js";
 import { writeLastVerify } from "./last-verify.js";
 import { SliceGate } from "./slice-gate.js";
 import { type StateFiles, stateFiles } from "./state-files.js";
@@ -16,6 +17,8 @@ export interface ScheduledVerifyOptions {
   readonly runtime: Runtime;
   /** Whether files are read in a thread of its own, at idle priority. */
   readonly isIdle: boolean;
+  /** What sources asked for, of the cycles too. */
+  readonly rests: Rests;
   readonly signal: AbortSignal;
 }
 
@@ -84,12 +87,12 @@ export class ScheduledVerify {
   }
 
   async #verify(): Promise<void> {
-    const { mirror: config, runtime, isIdle } = this.#options;
+    const { mirror: config, runtime, isIdle, rests } = this.#options;
     const { repair } = config.verify;
     const signal = AbortSignal.any([this.#options.signal, this.#ended.signal]);
     const slicing = { signal, gate: this.#gate, isBeside: true };
     try {
-      tell(runtime, await runVerify({ config, runtime, repair, isIdle, ...slicing }));
+      tell(runtime, await runVerify({ config, runtime, repair, isIdle, rests, ...slicing }));
       this.#isDue = false;
     } catch (error) {
       if (signal.aborted) return;

@@ -23,6 +23,7 @@ export class RequestGuard {
   readonly #limits: SourceLimits;
   readonly #waitMs: number;
   #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
   /** Ticks of all phases, in milliseconds. */
   #spentMs = 0;
   /** Bytes received in each of the last ticks of the phase, the oldest first. */
@@ -70,6 +71,7 @@ export class RequestGuard {
 
   /** Must be called when the request is over. */
   end(): void {
+    this.#isOver = true;
     clearInterval(this.#timer);
     this.#abort.unlink();
   }
@@ -77,7 +79,7 @@ export class RequestGuard {
   /** `judge` is called once the phase has lasted for `limitMs`, and with every tick that follows. */
   #enter(limitMs: number, judge: () => void): void {
     clearInterval(this.#timer);
-    if (this.signal.aborted) return;
+    if (this.#isOver || this.signal.aborted) return;
     const totalMs = this.#limits.totalMs + this.#waitMs;
     const tickMs = Math.max(1, Math.min(limitMs, totalMs) / TICKS_PER_WINDOW);
     const ticks = Math.ceil(limitMs / tickMs);

@@ -35,7 +35,7 @@ describe("the command line", () => {
     expectRefusal(await dupmirror(["replica", "sync", "-c", file]), {
       exitCode: 2,
       message:
-        /replica\.yaml:\d+:\d+: mirrors\[0\]\.sources\[2\]\.url: expected an http\(s\) or file URL, got "ftp:/,
+        /replica\.yaml:\d+:\d+: mirrors\[0\]\.sources\[2\]\.url: expected an http\(s\), unix or file URL, got "ftp:/,
     });
   });
 

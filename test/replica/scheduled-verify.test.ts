@@ -4,6 +4,7 @@ import type { ReplicaMirror } from "../../src/config/replica.js";
 import { ScheduledVerify } from "../../src/replica/scheduled-verify.js";
 import { stateFiles } from "../../src/replica/state-files.js";
 import { replicaStatus } from "../../src/replica/status.js";
+import { Rests } from "../../src/store/resting-source.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { TestReplica } from "./support/bench.js";
 import { changed, file, folder, type Model, type ModelObject, model } from "./support/model.js";
@@ -155,7 +156,13 @@ function scheduled(
   const schedule = { schedule: "0 0 29 2 *", repair: true, ...verify };
   const mirror = { ...config, verify: schedule, delete: deleting };
   const stop = new AbortController();
-  const made = new ScheduledVerify({ mirror, runtime, isIdle: false, signal: stop.signal });
+  const made = new ScheduledVerify({
+    mirror,
+    runtime,
+    isIdle: false,
+    rests: new Rests(),
+    signal: stop.signal,
+  });
   onTestFinished(async () => {
     stop.abort();
     await made.end();
