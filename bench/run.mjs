@@ -1,7 +1,7 @@
 /**
  * npm run bench [-- --only NAME[,NAME] --quick|--full --list --results FILE, and any size, as --files 40000]
- * Needs a build (`npm run build`); `bench/prepare` installs the programs to compare with. Writes bench/results.md; a
- * `--quick` run writes only where `--results` says.
+ * Needs a build (`npm run build`), duplicity and rsync; `bench/prepare` installs all programs to compare with. Writes
+ * bench/results.md; a `--quick` run writes only where `--results` says.
  * Ends with status 1 when a promise is missed or a scenario fails, with 2 when it is called wrongly.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,6 +16,8 @@ import { formatResults, parseResults } from "./support/results.mjs";
 import { chooseSizes, formatSizes, sizeOptions } from "./support/sizes.mjs";
 import { removeWorkplaces, Workplace } from "./support/workplace.mjs";
 
+/** Without these there is little to measure. */
+const NEEDED = ["duplicity", "rsync"];
 const RESULTS = fileURLToPath(new URL("results.md", import.meta.url));
 
 try {
@@ -61,8 +63,10 @@ async function main({ chosen, list, results, scale }) {
     return 0;
   }
   if (!existsSync(MAIN)) throw new Error("there is no build: npm run build");
-  cleanUpWhenStopped();
   const peers = findPeers();
+  const missing = NEEDED.filter((name) => !peers.has(name));
+  if (missing.length > 0) throw new Error(`${missing.join(", ")} missing: scripts/prepare`);
+  cleanUpWhenStopped();
   let isKept = true;
   for (const { scenario, sizes } of chosen) {
     const body = await measure(scenario, sizes, peers);
@@ -122,18 +126,14 @@ function writeSection(file, name, body) {
   writeFileSync(file, formatResults(SCENARIOS, sections));
 }
 
+/** However it ends, nothing is left. */
 function cleanUpWhenStopped() {
-  for (const [signal, status] of [
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-    ["SIGHUP", 129],
-  ]) {
-    process.on(signal, () => {
-      killAll();
-      removeWorkplaces();
-      process.exit(status);
-    });
-  }
+  process.on("exit", () => {
+    killAll();
+    removeWorkplaces();
+  });
+  for (const [signal, status] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }))
+    process.on(signal, () => process.exit(status));
 }
 
 function say(line) {

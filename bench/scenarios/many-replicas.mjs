@@ -34,6 +34,8 @@ const WINDOW_SECONDS = 10;
 const FOLLOW_MAX_SECONDS = 120;
 /** After its first poll a replica rests for as long as this; then it waits for a head. */
 const SETTLE_MS = POLL_SECONDS * 1300;
+/** The daemon's child for a client may end after it. */
+const CHILDREN_END_MS = 300;
 
 async function measureMany({ sizes, report, workplace }) {
   const folder = workplace.folder();
@@ -127,6 +129,7 @@ async function measureRsync(folder, replicas, { files, replicas: counts }) {
       .slice(0, many)
       .map(({ tree: copy }) => run("rsync", ["-a", daemon.url, `${copy}/`]));
     const took = (await Promise.all(clients)).map((one) => one.seconds);
+    await sleep(CHILDREN_END_MS);
     results.push({ many, cpu: daemon.cpuSeconds() - before, ...spread(took) });
   }
   await daemon.stop();
