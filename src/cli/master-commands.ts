@@ -49,5 +49,5 @@ export function addMasterCommands(master: Command, run: Run): void {
 const AUDIT_HELP = `
 Every file is looked at; of blocks and pages of tables so many are read. The status is 0 when all is
 good or was repaired, 1 when damage is left or a host does not answer, and 4 when fewer than k good
-shares are left of something that --repair wanted to make again. A daemon that runs must be stopped
-before (status 7).`;
+shares can be had of something that --repair wanted to make again. A daemon that runs must be
+stopped before (status 7).`;

@@ -187,14 +187,8 @@ export class PlaceCheck {
 
   /** @returns whether the file is there, and long enough */
   async #checkSize(path: string, sizeBytes: number): Promise<boolean> {
-    const { signal } = this.#options;
-    const answer = await this.place.ask(
-      async (host) => ({ there: await host.size(path, { signal }) }),
-      signal,
-    );
+    const there = await this.place.size(path, this.#options.signal);
     this.#files += 1;
-    if (answer === undefined) return false;
-    const { there } = answer;
     if (there === undefined) this.#find("missing", path, `${sizeBytes} bytes`);
     else if (there < sizeBytes) this.#find("short", path, `${there} bytes of ${sizeBytes}`);
     return there !== undefined && there >= sizeBytes;

@@ -2,6 +2,7 @@
 import { pathToFileURL } from "node:url";
 import type { MasterMirror } from "../config/master.js";
 import { isMirrorError, type MirrorError } from "../errors.js";
+import { HEAD_PATH } from "../manifest/paths.js";
 import type { Runtime } from "../runtime.js";
 import type { Host } from "../store/host.js";
 import { openHost } from "../store/open-host.js";
@@ -39,19 +40,20 @@ export class Place {
     return this.isPublication || this.#shares.includes(share);
   }
 
-  /** What of `range` is there; undefined when the file does not have it, or the place does not answer. */
-  async read(path: string, range: ByteRange, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    return this.ask(async (host) => {
-      try {
-        return await host.read(path, range, { signal });
-      } catch (error) {
-        if (isMirrorError(error, "SOURCE_MISSING", "SOURCE_SHORT")) return undefined;
-        throw error;
-      }
-    }, signal);
+  /** Undefined when there is no such file, it cannot be looked at, or the place does not answer. */
+  async size(path: string, signal: AbortSignal): Promise<number | undefined> {
+    return this.#look((host) => host.size(path, { signal }), signal);
   }
 
-  /** What `work` gives; a place that fails once is not asked again, and gives undefined. */
+  /** What of `range` is there; undefined when it cannot be read, or the place does not answer. */
+  async read(path: string, range: ByteRange, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    return this.#look((host) => host.read(path, range, { signal }), signal);
+  }
+
+  /**
+   * What `work` gives; undefined, then and ever after, when the place does not answer.
+   * @throws MirrorError what `work` throws while the place does answer: then it is about one file
+   */
   async ask<T>(work: (host: Host) => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
     if (this.#failure !== undefined) return undefined;
     try {
@@ -59,8 +61,36 @@ export class Place {
     } catch (error) {
       signal.throwIfAborted();
       if (!isMirrorError(error)) throw error;
-      this.#failure = error;
+      if (isMirrorError(error, "SOURCE_MISSING", "SOURCE_SHORT")) throw error;
+      if (!isMirrorError(error, "SOURCE_TIMEOUT") && (await this.#answers(signal))) throw error;
+      this.giveUp(error);
       return undefined;
+    }
+  }
+
+  /** From now on the place is not asked any more. */
+  giveUp(failure: MirrorError): void {
+    this.#failure ??= failure;
+  }
+
+  async #look<T>(work: (host: Host) => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+    try {
+      return await this.ask(work, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isMirrorError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #answers(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.host.size(HEAD_PATH, { signal });
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isMirrorError(error)) throw error;
+      return false;
     }
   }
 }

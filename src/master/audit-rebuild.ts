@@ -14,7 +14,7 @@ export interface RebuildOptions {
 
 /**
  * Every block as it was published.
- * @throws MirrorError SHARES_TOO_FEW when fewer than k good ones are left of a stripe
+ * @throws MirrorError SHARES_TOO_FEW when fewer than k good ones can be had of a stripe
  * @throws MirrorError BLOCK_CORRUPT when k good ones give another block than the one that was published
  */
 export async function* rebuildBlocks(
@@ -67,7 +67,7 @@ class StripeBlocks {
     const { shape, stream, pack } = this.#pack;
     const what = `${stream} pack ${pack}, stripe at ${this.block.offset}`;
     if (!this.gives(share)) {
-      const counts = `${this.#goodCount} good shares are left, ${shape.k} needed`;
+      const counts = `${this.#goodCount} good shares are at hand, ${shape.k} needed`;
       throw new MirrorError("SHARES_TOO_FEW", `${what}: ${counts}`);
     }
     const stored = await decodeBlocks(this.#found, shape, this.block.storedSizeBytes);
@@ -92,7 +92,7 @@ async function collect(
   for (const place of places.filter((one) => one.holds(share))) {
     const hungry = stripes.filter((stripe) => !stripe.has(share));
     if (hungry.length === 0) return;
-    const thereBytes = (await place.ask((host) => host.size(file, { signal }), signal)) ?? 0;
+    const thereBytes = (await place.size(file, signal)) ?? 0;
     const there = hungry.filter(({ block }) => block.offset + block.sizeBytes <= thereBytes);
     const range = rangeOf(there.map(({ block }) => block));
     const bytes = there.length === 0 ? undefined : await place.read(file, range, signal);

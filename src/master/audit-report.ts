@@ -30,7 +30,7 @@ export interface AuditFinding {
   readonly isRepaired: boolean;
   /** Why it could not be repaired; undefined when nobody tried. */
   readonly error?: string;
-  /** Fewer than k good shares are left of it, or no good copy: no other run will repair it either. */
+  /** Fewer than k good shares of it can be had, or no good copy. */
   readonly isLost?: true;
 }
 

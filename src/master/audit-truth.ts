@@ -87,11 +87,9 @@ export async function readHeadBytes(
   place: Place,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
-  return place.ask(async (host) => {
-    const sizeBytes = (await host.size(HEAD_PATH, { signal })) ?? 0;
-    if (sizeBytes === 0 || sizeBytes > HEAD_MAX_BYTES) return undefined;
-    return host.read(HEAD_PATH, { offset: 0, sizeBytes }, { signal });
-  }, signal);
+  const sizeBytes = (await place.size(HEAD_PATH, signal)) ?? 0;
+  if (sizeBytes === 0 || sizeBytes > HEAD_MAX_BYTES) return undefined;
+  return place.read(HEAD_PATH, { offset: 0, sizeBytes }, signal);
 }
 
 export interface TruthOptions {
@@ -151,7 +149,8 @@ async function* readSeries(chain: TrueChain, from: ReadFrom): AsyncGenerator<Tru
   let isWhole = true;
   for await (const { shape, file } of readChainFiles(chain, from)) {
     isWhole &&= file !== undefined;
-    if (file === undefined) continue;
+    // Of an empty file nothing lies anywhere.
+    if (file === undefined || file.blocks.length === 0) continue;
     if (draft !== undefined && draft.pack !== file.pack) {
       yield { ...draft, isWhole };
       draft = undefined;

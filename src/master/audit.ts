@@ -1,6 +1,7 @@
 /** Reads back what the publication and its hosts hold, holds it against what was published, and makes it good. */
 import type { MasterMirror } from "../config/master.js";
 import { lockState } from "../daemon/lock.js";
+import { isMirrorError } from "../errors.js";
 import { allOver } from "../retrieve/settle.js";
 import type { Runtime } from "../runtime.js";
 import { PlaceCheck } from "./audit-check.js";
@@ -82,8 +83,13 @@ async function lookForMount(
   { config, signal }: { readonly config: MasterMirror; readonly signal: AbortSignal },
 ): Promise<void> {
   if (place.isPublication) return;
-  const { stateDirectory } = config;
-  await place.ask((host) => checkMount(host, { stateDirectory, signal }), signal);
+  try {
+    await checkMount(place.host, { stateDirectory: config.stateDirectory, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isMirrorError(error)) throw error;
+    place.giveUp(error);
+  }
 }
 
 async function countBlocks(

@@ -15,11 +15,13 @@ export class Hosts {
   readonly #config: MasterMirror;
   readonly #options: HostsOptions;
   readonly #hosts: readonly NamedHost[];
+  readonly #openedAt: number;
 
   private constructor(config: MasterMirror, options: HostsOptions, hosts: readonly NamedHost[]) {
     this.#config = config;
     this.#options = options;
     this.#hosts = hosts;
+    this.#openedAt = options.runtime.clock.now();
   }
 
   /** Nothing is asked of them yet; `close` must be called. */
@@ -87,8 +89,7 @@ export class Hosts {
   }
 
   #describe({ settings, before, failure, generation, missingBytes }: NamedHost): HostReport {
-    const { publication, runtime } = this.#options;
-    const published = publication.head?.generation;
+    const published = this.#options.publication.head?.generation;
     const isCurrent =
       failure === undefined && (published === undefined || generation === published);
     const since = before?.state === "behind" ? before.behindSince : undefined;
@@ -97,7 +98,7 @@ export class Hosts {
       shares: settings.shares,
       state: isCurrent ? "current" : "behind",
       error: failure,
-      behindSince: isCurrent ? undefined : (since ?? runtime.clock.now()),
+      behindSince: isCurrent ? undefined : (since ?? this.#openedAt),
       generation,
       missingBytes,
     };
