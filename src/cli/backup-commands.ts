@@ -1,7 +1,7 @@
 /** The walk-through: a backup that is spread over hosts, and what is made of those that are left. */
 import type { Command } from "commander";
 import type { BackupOptions } from "./backup.js";
-import { addAction, collectOption, type Run } from "./command-options.js";
+import { addAction, addLimitOptions, collectOption, type Run } from "./command-options.js";
 import { addAccessOptions } from "./host-access.js";
 import { splitHosts } from "./host-list.js";
 import { required } from "./option-values.js";
@@ -74,10 +74,11 @@ function addReassemble(program: Command, run: Run): void {
 }
 
 function addRecovery(program: Command, name: string, description: string): Command {
-  return addAccessOptions(addAction(program, name, description))
+  return addLimitOptions(addAccessOptions(addAction(program, name, description)))
     .requiredOption("--hosts <where...>", "folders or URLs of the hosts that are left")
     .option("--key <file>", "the public key of the backup (default: see below)")
     .option("--state <folder>", "the state of the backup, when this machine has it elsewhere")
+    .option("--allow-expired", "take what a master published that is no more, however old")
     .addHelpText("after", RECOVERY_HELP);
 }
 

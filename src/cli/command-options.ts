@@ -35,3 +35,13 @@ export function logFormatOption(): Option {
 export function collectOption(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
+
+/** rsync's spellings. */
+export function addLimitOptions(command: Command): Command {
+  return command
+    .option(
+      "--bwlimit <rate>",
+      'KiB per second, a rate such as 10MiB, or a timetable "08:00,512K 18:00,off"',
+    )
+    .option("--timeout <seconds>", "give a silent source up after so long");
+}

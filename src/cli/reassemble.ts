@@ -11,8 +11,8 @@ export async function reassembleRepository(
 ): Promise<number> {
   const { signal, print } = context;
   return await recover(options, context, async (recovery) => {
-    const { config, runtime, fingerprint, isKeyOnTrust, failures } = recovery;
-    const report = await reassemble({ config, runtime, signal });
+    const { config, fingerprint, isKeyOnTrust, failures } = recovery;
+    const report = await reassemble({ ...recovery, signal });
     if (options.json === true) {
       print(
         JSON.stringify({ ...report, repository: config.tree, fingerprint, isKeyOnTrust, failures }),

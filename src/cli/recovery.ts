@@ -12,14 +12,16 @@ import type { Log, Runtime } from "../runtime.js";
 import type { CommandContext, CommonOptions } from "./command.js";
 import { accessSection, type HostAccessOptions } from "./host-access.js";
 import { toHostUrls } from "./host-list.js";
+import { type LimitOptions, overrideLimits } from "./replica-mirrors.js";
 import { backupState, recoveryState } from "./state-home.js";
 
-export interface RecoveryOptions extends CommonOptions, HostAccessOptions {
+export interface RecoveryOptions extends CommonOptions, HostAccessOptions, LimitOptions {
   readonly hosts: readonly string[];
   readonly key?: string;
   readonly state?: string;
   readonly passphraseFile?: string;
   readonly gnupgHome?: string;
+  readonly allowExpired?: boolean;
 }
 
 export interface Recovery {
@@ -31,6 +33,7 @@ export interface Recovery {
   readonly failures: readonly SourceFailure[];
   /** Says aloud only what somebody must act on: the summary tells of each host. */
   readonly runtime: Runtime;
+  readonly mayBeExpired: boolean;
 }
 
 /**
@@ -60,11 +63,14 @@ export async function recover<T>(
   try {
     const { isOnTrust: isKeyOnTrust, failures } = found;
     const runtime = options.verbose === true ? context.runtime : calmed(context.runtime);
-    const done = await work({ config, fingerprint, isKeyOnTrust, failures, runtime });
+    const mayBeExpired = options.allowExpired === true;
+    const how = { config, runtime, mayBeExpired };
+    const done = await work({ ...how, fingerprint, isKeyOnTrust, failures });
     removeFolder(stateDirectory);
     return done;
   } catch (error) {
-    if (!wasThere && isEmptyFolder(out)) removeFolder(out);
+    const isOurs = !wasThere && !isMirrorError(error, "LOCKED");
+    if (isOurs && isEmptyFolder(out)) removeFolder(out);
     throw withReasons(error, found);
   }
 }
@@ -95,7 +101,7 @@ function configure(
   };
   const [config] = loadReplicaConfig(JSON.stringify({ mirrors: [mirror] }), "--hosts").mirrors;
   if (config === undefined) throw new RangeError("a config has mirrors");
-  return config;
+  return overrideLimits(config, options);
 }
 
 function absolute(file: string | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import {
   addAction,
   addConfigOptions,
+  addLimitOptions,
   collectOption,
   logFormatOption,
   type Run,
@@ -77,7 +78,7 @@ function forcePurgeOption(): Option {
 
 /** rsync's spellings of what the config says too. */
 function addOverrides(command: Command): Command {
-  return command
+  command
     .option(
       "--include <pattern>",
       "instead of the config's include; may be repeated",
@@ -88,10 +89,6 @@ function addOverrides(command: Command): Command {
       "in addition to the config's exclude; may be repeated",
       collectOption,
     )
-    .option("--max-delete <number>", "delete at most so many files")
-    .option(
-      "--bwlimit <rate>",
-      'KiB per second, a rate such as 10MiB, or a timetable "08:00,512K 18:00,off"',
-    )
-    .option("--timeout <seconds>", "give a silent source up after so long");
+    .option("--max-delete <number>", "delete at most so many files");
+  return addLimitOptions(command);
 }

@@ -18,8 +18,8 @@ export async function restore(
 ): Promise<number> {
   const { signal, print } = context;
   return await recover(options, context, async (recovery) => {
-    const { config, runtime, fingerprint, isKeyOnTrust, failures } = recovery;
-    const report = await restoreTree({ config, runtime, signal, at: options.at });
+    const { config, fingerprint, isKeyOnTrust, failures } = recovery;
+    const report = await restoreTree({ ...recovery, signal, at: options.at });
     if (options.json === true) {
       print(JSON.stringify({ ...report, tree: config.tree, fingerprint, isKeyOnTrust, failures }));
     } else if (options.quiet !== true) {
@@ -38,8 +38,8 @@ export async function listRestorable(
   const { signal, print } = context;
   const nowhere = { ...options, out: path.join(tmpdir(), "dupmirror-restore-list") };
   return await recover(nowhere, context, async (recovery) => {
-    const { config, runtime, fingerprint, isKeyOnTrust, failures } = recovery;
-    const sets = (await listPublishedSets({ config, runtime, signal })).map(({ chain, set }) => {
+    const { config, fingerprint, isKeyOnTrust, failures } = recovery;
+    const sets = (await listPublishedSets({ ...recovery, signal })).map(({ chain, set }) => {
       const time = new Date(set.time * 1000).toISOString();
       return { chain, set: formatSetName(set), time };
     });

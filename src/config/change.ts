@@ -1,4 +1,4 @@
-/** Changes to a config that a program makes: what it does not change stays as its owner wrote it, comments too. */
+/** Changes to a config that a program makes: what it does not change stays as it is, comments too. */
 import { z } from "zod";
 import { parseYaml } from "./load.js";
 
@@ -8,10 +8,10 @@ export function changeMirror(
   file: string,
   changes: Readonly<Record<string, unknown>>,
 ): string {
+  const changed = Object.entries(changes).filter(([, value]) => value !== undefined);
+  if (changed.length === 0) return text;
   const document = parseYaml(text, file);
-  for (const [key, value] of Object.entries(changes)) {
-    if (value !== undefined) document.setIn(["mirrors", 0, ...key.split(".")], value);
-  }
+  for (const [key, value] of changed) document.setIn(["mirrors", 0, ...key.split(".")], value);
   return document.toString({ lineWidth: 0 });
 }
 

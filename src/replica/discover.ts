@@ -66,7 +66,7 @@ async function ask(sources: readonly Source[], options: DiscoverOptions): Promis
   const found = heads.flatMap((head) => (head.kind === "head" ? [head] : []));
   const newest = found.toSorted((a, b) => b.head.publishedAt - a.head.publishedAt)[0];
   const refused = heads.flatMap((head) => (head.kind === "failed" ? [head] : []));
-  if (newest === undefined) throw nothingFound([...refused, ...silent]);
+  if (newest === undefined) throw nothingFound([...refused, ...silent], known);
   return {
     mirror: newest.head.mirror,
     key: newest.key,
@@ -157,12 +157,18 @@ function openHead(
 }
 
 /** What was refused says more than what was silent. */
-function nothingFound(failures: readonly Failed[]): MirrorError {
+function nothingFound(
+  failures: readonly Failed[],
+  known: readonly VerifierKey[] = [],
+): MirrorError {
   const refusal = failures.find(({ error }) =>
     isMirrorError(error, "SIGNATURE_INVALID", "HEAD_INVALID"),
   );
   const code = refusal?.error.code ?? "NO_SOURCE";
-  const message = `no host gives a head to be believed: ${failures.map(describe).join("; ")}`;
+  const why = failures.map(describe).join("; ");
+  const keys = known.map((key) => `${key.name} ${fingerprintKey(key)}`).join(", ");
+  const advice = keys === "" ? "" : `; the key that is known here is ${keys}: --key names another`;
+  const message = `no host gives a head to be believed: ${why}${advice}`;
   return new MirrorError(code, message, { cause: refusal?.error });
 }
 

@@ -17,6 +17,8 @@ export interface PollOptions {
   readonly state: TrustState;
   /** How long a source that can may wait for a new head before it answers. */
   readonly waitMs?: number;
+  /** Takes a head whose time is over, too. */
+  readonly mayBeExpired?: boolean;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
 }
@@ -110,7 +112,8 @@ async function ask(source: Source, options: PollOptions): Promise<Answer> {
         `${source.name}: says unchanged of a head never read`,
       );
     }
-    judgeHead({ head, trusted: state.trusted, mirror: options.mirror, now });
+    const { mirror, mayBeExpired = false } = options;
+    judgeHead({ head, trusted: state.trusted, mirror, now, mayBeExpired });
     const given = answer === undefined ? etag : answer.etag;
     return { kind: "good", source, head, ...(given === undefined ? {} : { etag: given }) };
   } catch (error) {

@@ -30,6 +30,8 @@ export interface PublishedOptions {
   readonly rests?: Rests;
   /** Goes on beside the cycles of this process, and has a work folder of its own. */
   readonly isBeside?: boolean;
+  /** Takes a head whose time is over, too: of a master that is no more. */
+  readonly mayBeExpired?: boolean;
 }
 
 /** Opens the publication for `work`, in a state directory that is ours, and closes all afterwards. */
@@ -121,9 +123,10 @@ export class Published {
   }
 
   async #ask(state: TrustState): Promise<TrustState> {
-    const { config, runtime, signal, wait } = this.options;
+    const { config, runtime, signal, wait, mayBeExpired = false } = this.options;
     const options = {
       mirror: config.name,
+      mayBeExpired,
       sources: this.shelf.sources(state.trusted?.head),
       keys: readKeys(config.trust.keyFile, state.keys),
       state,

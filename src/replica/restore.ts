@@ -27,7 +27,8 @@ export interface RestoreOptions extends OperationOptions {
 export async function restoreTree(options: RestoreOptions): Promise<SyncReport> {
   return await withLock(options, () => {
     checkEmpty(options);
-    return operate(options, (operation) => restore(operation, options.at));
+    const at = options.at === "newest" ? undefined : options.at;
+    return operate(options, (operation) => restore(operation, at));
   });
 }
 
@@ -46,6 +47,7 @@ export async function listPublishedSets(
 async function restore(operation: Operation, at: string | undefined): Promise<SyncReport> {
   const head = await operation.poll();
   checkNoSource(operation, head);
+  if (at === undefined && operation.position !== undefined) return reportNothing(operation, head);
   const target = await choose(operation, head, at);
   if (operation.position !== undefined) return reportFinished(operation, head, target.set);
   const lineage = await operation.readLineage(head, target);
@@ -79,7 +81,7 @@ async function choose(
   head: Head,
   at: string | undefined,
 ): Promise<{ readonly chain: number; readonly set: SetId }> {
-  if (at === undefined || at === "newest") return head.newest;
+  if (at === undefined) return head.newest;
   return chooseTarget(await published.readSets(head), at, {
     option: "--at",
     listedBy: "`dupmirror restore --list`",

@@ -90,6 +90,17 @@ describe("a restore that dies before any step", () => {
     expect(existsSync(path.join(replica.tree, "more"))).toBe(true);
   });
 
+  test("takes a head whose time is over only when that is asked for", async () => {
+    const work = fastTemporaryFolder();
+    const publication = await publishHistory(`${work}/publication`, [FIRST, SECOND]);
+    const replica = new TestReplica(work, [publication]);
+    replica.runtime.now += 30 * 86_400_000;
+    const refusal = { code: "HEAD_EXPIRED" };
+    await expect(restoreTree(options(replica))).rejects.toMatchObject(refusal);
+    await restoreTree({ ...options(replica), mayBeExpired: true });
+    expect(replica.faults(SECOND)).toEqual([]);
+  });
+
   test("begins anew when somebody took away what was made", async () => {
     const work = fastTemporaryFolder();
     const publication = await publishHistory(`${work}/publication`, [FIRST, SECOND]);
