@@ -11,6 +11,7 @@ import type { Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
 import { lineageOf } from "../manifest/lineage.js";
 import { readJournal } from "./journal.js";
+import { dropKeptPages, KeptPages } from "./kept-pages.js";
 import type { OpenedSets } from "./open-sets.js";
 import { type OpenedTree, openTree } from "./open-tree.js";
 import { ownerPolicy } from "./owners.js";
@@ -57,7 +58,9 @@ export async function operate<T>(
     try {
       const operation = new Operation(published, opened);
       await operation.recover();
-      return await work(operation);
+      const result = await work(operation);
+      operation.tidy();
+      return result;
     } finally {
       opened.tree.close();
     }
@@ -155,6 +158,17 @@ export class Operation {
   /** The tables and volumes of a chain, with an empty work folder. */
   openSets(head: Head, chain: number): OpenedSets {
     return this.published.openSets(head, chain);
+  }
+
+  /** The same for a build: the next cycle needs no page again when it is cut off. */
+  openSetsToBuild(head: Head, chain: number): OpenedSets {
+    return this.published.openSets(head, chain, new KeptPages(this.files.pages));
+  }
+
+  /** What is of use only to a build that was cut off goes when there is none. */
+  tidy(): void {
+    if (this.options.isBeside === true || findUnfinished(this.opened.tree) !== undefined) return;
+    dropKeptPages(this.files.pages);
   }
 
   async #recover(): Promise<Position | undefined> {

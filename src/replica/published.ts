@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime.js";
 import type { Rests } from "../store/resting-source.js";
 import type { PublishedSet } from "./choose-target.js";
 import { Decryptor } from "./decryptor.js";
+import type { KeptPages } from "./kept-pages.js";
 import { readLedger } from "./ledger-copy.js";
 import { type OpenedSets, openSets } from "./open-sets.js";
 import { pollHead } from "./poll.js";
@@ -101,10 +102,10 @@ export class Published {
   }
 
   /** The tables and volumes of a chain, with an empty work folder. */
-  openSets(head: Head, chain: number): OpenedSets {
+  openSets(head: Head, chain: number, kept?: KeptPages): OpenedSets {
     removeFolder(this.#workFolder);
     makeFolder(this.#workFolder, 0o700);
-    const tools = { decryptor: this.#decryptor, workFolder: this.#workFolder };
+    const tools = { decryptor: this.#decryptor, workFolder: this.#workFolder, kept };
     return openSets({ session: head.session, chain, pool: this.pool(head), ...tools });
   }
 

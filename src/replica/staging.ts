@@ -33,6 +33,7 @@ export function openStaging(tree: ConfinedTree, { isKept }: { readonly isKept: b
   closeStaging(tree);
   const rootTime = rootMtime(tree);
   tree.makeDirectory(WORK, 0o700);
+  tree.setAttributes(ROOT, { mtime: rootTime });
   tree.writeFile(ROOT_TIME, new TextEncoder().encode(String(rootTime)), { mode: 0o600 });
   tree.makeDirectory(STAGE, 0o700);
 }

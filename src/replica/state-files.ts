@@ -9,6 +9,8 @@ export interface StateFiles {
   /** Only while the tree is held at an older set. */
   readonly hold: string;
   readonly ledgers: string;
+  /** Pages of tables, only while a build is unfinished. */
+  readonly pages: string;
   /** Emptied when a cycle begins. */
   readonly spill: string;
   /** The same for a verification, which goes on beside cycles. */
@@ -29,6 +31,7 @@ export function stateFiles(stateDirectory: string): StateFiles {
     journal: path.join(stateDirectory, "journal.json"),
     hold: path.join(stateDirectory, "hold.json"),
     ledgers,
+    pages: path.join(stateDirectory, "pages"),
     spill: path.join(stateDirectory, "spill"),
     verifySpill: path.join(stateDirectory, "verify-spill"),
     verify: path.join(stateDirectory, "verify.json"),

@@ -10,6 +10,7 @@ import { tablePath } from "../manifest/paths.js";
 import { hashPage, unpackPage } from "../manifest/table.js";
 import { readDocument } from "../retrieve/document.js";
 import type { SourcePool } from "../retrieve/source-pool.js";
+import type { KeptPages } from "./kept-pages.js";
 import { EVERY_PAGE, type PageChoice } from "./page-choice.js";
 
 export interface TableStoreOptions {
@@ -17,6 +18,8 @@ export interface TableStoreOptions {
   readonly session: string;
   /** An empty folder for pages that memory should not hold. */
   readonly spillFolder: string;
+  /** Where pages are that an earlier cycle fetched, and those go that this one does. */
+  readonly kept?: KeptPages | undefined;
   /**
    * The pages of the contents of an encrypted set, unpacked; the tables of its files are in `tables`.
    * @throws MirrorError CONFIG_INVALID, DECRYPTION_FAILED, FORMAT_INVALID
@@ -65,9 +68,10 @@ export class TableStore {
     }
     let run: LocatedPage[] = [];
     for (const located of locatePages(table)) {
-      const isNeeded =
+      const isWantedNow =
         !this.#pages.has(pageKey(path, located.number)) &&
         isWanted(located.page, table.pages[located.number + 1]);
+      const isNeeded = isWantedNow && !(await this.#takeKept(path, located));
       if (
         run.length > 0 &&
         (!isNeeded || runSize(run) + located.page.sizeBytes > RANGE_MAX_BYTES)
@@ -133,16 +137,32 @@ export class TableStore {
     this.#described.set(path, count);
   }
 
+  /** Whether the page was kept. */
+  async #takeKept(path: string, { page, number }: LocatedPage): Promise<boolean> {
+    const packed = this.#options.kept?.find(page.hash);
+    if (packed === undefined) return false;
+    this.#keep(pageKey(path, number), await unpackPage(packed));
+    return true;
+  }
+
   async #fetch(path: string, run: readonly LocatedPage[], signal: AbortSignal): Promise<void> {
     const offset = run[0]?.offset ?? 0;
     const pages = await readDocument(this.#options.pool, {
       path,
       range: { offset, sizeBytes: runSize(run) },
       check: (bytes) =>
-        Promise.all(run.map((located) => unpackPage(checkedPage(path, located, bytes, offset)))),
+        Promise.all(
+          run.map(async (located) => {
+            const packed = checkedPage(path, located, bytes, offset);
+            return { located, packed, unpacked: await unpackPage(packed) };
+          }),
+        ),
       signal,
     });
-    pages.forEach((page, at) => this.#keep(pageKey(path, run[at]?.number ?? 0), page));
+    for (const { located, packed, unpacked } of pages) {
+      this.#options.kept?.keep(located.page.hash, packed);
+      this.#keep(pageKey(path, located.number), unpacked);
+    }
   }
 
   #keep(key: string, page: Uint8Array): void {

@@ -46,7 +46,8 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
   const { tree } = opened;
   const { config, runtime, signal } = options;
   const { beforeCommit } = order;
-  const { tables, place } = order.sets ?? operation.openSets(order.head, order.lineage.chain);
+  const { tables, place } =
+    order.sets ?? operation.openSetsToBuild(order.head, order.lineage.chain);
   const isRead = order.checksum === true && order.choice.kind !== "fresh";
   const differing = isRead
     ? await findDiffering(operation, order.lineage, tables)

@@ -31,7 +31,11 @@ import {
   type ModelObject,
   model,
 } from "./support/model.js";
-import { publishHistory, type TestPublication } from "./support/publication.js";
+import {
+  type PublicationOptions,
+  publishHistory,
+  type TestPublication,
+} from "./support/publication.js";
 
 const MIB = 1024 * 1024;
 const RANDOM = new Random(11);
@@ -71,6 +75,20 @@ describe("a build that was cut off by its sources", () => {
     expect(bytes["blocks"]).toBe(estimate?.bytes);
     expect(replica.faults(FIRST)).toEqual([]);
     expect(replicaStatus(replica.config, replica.runtime.clock).unfinished).toBeUndefined();
+  });
+
+  test("fetches no page of a table again, unless what was kept is not that page", async () => {
+    const { replica, heal } = await cutOff([FIRST], undefined, { pageEntries: 3 });
+    const pages = `${replica.state}/pages`;
+    expect((await replica.sync({ dryRun: true })).bytes).toMatchObject({ tables: 0 });
+    const [first, second] = readdirSync(pages);
+    truncateSync(`${pages}/${first}`, 5);
+    flipByte(`${pages}/${second}`, 5);
+    heal();
+    const { bytes } = await replica.sync();
+    expect(bytes["tables"]).toBeGreaterThan(0);
+    expect(bytes["tables"]).toBeLessThan(2000);
+    expect(replica.faults(FIRST)).toEqual([]);
   });
 
   test("leaves the root's time as it was", async () => {
@@ -133,7 +151,10 @@ describe("a build that was cut off by its sources", () => {
 describe("a stage that somebody changed, by", () => {
   const outside = "kept";
   const CHANGES: readonly (readonly [string, (work: string, stage: string) => void])[] = [
-    ["a byte in a file", (_, stage) => keepingTime(`${stage}/${STAGED}`, flipByte)],
+    [
+      "a byte in a file",
+      (_, stage) => keepingTime(`${stage}/${STAGED}`, (place) => flipByte(place)),
+    ],
     [
       "a file that was cut",
       (_, stage) => keepingTime(`${stage}/${STAGED}`, (place) => truncateSync(place, 1000)),
@@ -231,6 +252,7 @@ const NO_SET = { kind: "full", time: 0 } as const;
 async function cutOff(
   trees: readonly Model[],
   prepare: (tree: string) => void = () => undefined,
+  options: PublicationOptions = {},
 ): Promise<{
   readonly work: string;
   readonly replica: TestReplica;
@@ -238,7 +260,7 @@ async function cutOff(
   readonly heal: () => void;
 }> {
   const work = fastTemporaryFolder();
-  const publication = await publishHistory(`${work}/publication`, trees);
+  const publication = await publishHistory(`${work}/publication`, trees, options);
   const replica = new TestReplica(work, [publication]);
   mkdirSync(replica.tree);
   prepare(replica.tree);
@@ -274,9 +296,9 @@ function keepingTime(place: string, change: (place: string) => void): void {
   utimesSync(place, atimeMs / 1000, mtimeMs / 1000);
 }
 
-function flipByte(place: string): void {
+function flipByte(place: string, at = 1000): void {
   const bytes = readFileSync(place);
-  bytes.writeUInt8(bytes.readUInt8(1000) ^ 1, 1000);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
   writeFileSync(place, bytes);
 }
 

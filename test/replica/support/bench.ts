@@ -129,6 +129,7 @@ export class TestReplica {
       ...(existsSync(path.join(this.tree, ".dupmirror")) ? [".dupmirror is left"] : []),
       ...(existsSync(files.journal) ? ["the journal is left"] : []),
       ...(existsSync(files.spill) ? ["spilled pages are left"] : []),
+      ...(existsSync(files.pages) ? ["kept pages are left"] : []),
       ...(objects === expected.size ? [] : [`${objects} objects counted of ${expected.size}`]),
     ];
   }
