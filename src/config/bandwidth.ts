@@ -4,10 +4,14 @@ import { constantRate, joinSpans, type Timetable, type TimetableSpan } from "../
 import { list, rate, section, timeOfDay } from "./fields.js";
 
 export function bandwidth() {
-  return z.preprocess(
-    (value): unknown => (Array.isArray(value) ? value : [{ rate: value }]),
-    list(entryFields(), 1).check(checkEntries).transform(toTimetable),
-  );
+  const constant = rate().transform((value) => constantRate(limitOf(value)));
+  const times = list(entryFields(), 1).check(checkEntries).transform(toTimetable);
+  return z.unknown().transform((value, context): Timetable => {
+    const result = (Array.isArray(value) ? times : constant).safeParse(value);
+    if (result.success) return result.data;
+    context.issues.push(...result.error.issues.map((issue) => ({ ...issue, input: undefined })));
+    return z.NEVER;
+  });
 }
 
 function entryFields() {

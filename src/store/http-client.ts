@@ -121,7 +121,7 @@ export class HttpClient {
         if (!isMirrorError(failure, "SOURCE_UNREACHABLE")) throw failure;
         const rest = wanted.goOn?.();
         if (rest === undefined && !(isOnceMore && isSocketError(error))) throw failure;
-        if (rest === undefined) isOnceMore = false;
+        isOnceMore = false;
         this.#runtime.log.debug("source.resumed", { what, reason: failure.message });
         headers = rest ?? headers;
       }

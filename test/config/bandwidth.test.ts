@@ -22,8 +22,9 @@ describe("bandwidth", () => {
   });
 
   it.each([
-    ["fast", 'bandwidth[0].rate: expected a rate such as 10 MiB, or off, got "fast"'],
-    ["0", "bandwidth[0].rate: expected a rate such as 10 MiB, or off, got 0"],
+    ["fast", 'bandwidth: expected a rate such as 10 MiB, or off, got "fast"'],
+    ["0", "bandwidth: expected a rate such as 10 MiB, or off, got 0"],
+    ["[{ rate: fast }]", 'bandwidth[0].rate: expected a rate such as 10 MiB, or off, got "fast"'],
     ["[]", "bandwidth: expected at least 1, got an empty list"],
     ['[{ from: "08:00", rate: off }]', "bandwidth[0]: expected both from and to, or neither"],
     ["[{ rate: off }, { rate: 1MiB }]", "bandwidth[1]: expected one rate for all other times"],
