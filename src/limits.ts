@@ -100,6 +100,9 @@ export const POLL_GRACE_MS = 2000;
 /** A read that stands still for so long is asked for elsewhere too: a lost packet takes less, a person notices more. */
 export const HEDGE_MIN_MS = 500;
 
+/** The same while no read of the cycle has come to its end: a connection by TLS from the other end of the world takes a second. */
+export const HEDGE_START_MS = 2000;
+
 /** Of all that is read so much may be read twice; and so much in any case, so that whatever stalls first can be hedged. */
 export const HEDGE_SHARE = 0.1;
 export const HEDGE_FREE_BYTES = 2 * RANGE_MAX_BYTES;

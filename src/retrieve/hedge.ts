@@ -12,19 +12,19 @@ export interface Expectation {
 /** Whether the read stalls, or drips so that it will surely come sooner from another source. */
 export function isSlow(progress: ReadProgress, expected: Expectation): boolean {
   const { sizeBytes, receivedBytes, elapsedMs, silentMs } = progress;
-  const { patienceMs, othersBytesPerMs = UNKNOWN_BYTES_PER_MS } = expected;
+  const { patienceMs, othersBytesPerMs = 0 } = expected;
   if (silentMs >= patienceMs) return true;
   if (elapsedMs < patienceMs || receivedBytes === 0) return false;
   const leftMs = ((sizeBytes - receivedBytes) * elapsedMs) / receivedBytes;
-  const anewMs = Math.max(patienceMs, sizeBytes / othersBytesPerMs);
+  const anewMs = Math.max(patienceMs, sizeBytes / Math.max(othersBytesPerMs, LEAST_BYTES_PER_MS));
   return leftMs > SOONER_FACTOR * anewMs;
 }
 
 /** What is asked for a second time has a request's own delay, and may be slow itself. */
 const SOONER_FACTOR = 3;
 
-/** While nothing else is known, only a source slower than this is slow. */
-const UNKNOWN_BYTES_PER_MS = 1;
+/** Others are taken to be at least so fast: when all that are asked drip, those that are not asked may be better. */
+const LEAST_BYTES_PER_MS = 1;
 
 /** Bytes that were, or may turn out to be, moved in vain: a small part of all, beyond a few that are free. */
 export class HedgeBudget {

@@ -1,5 +1,5 @@
 /** How sources went lately, all of them together: what may be expected of a read. Pure. */
-import { HEDGE_MIN_MS } from "../limits.js";
+import { HEDGE_MIN_MS, HEDGE_START_MS } from "../limits.js";
 
 /** What a read has shown so far. */
 export interface ReadProgress {
@@ -13,7 +13,7 @@ export interface ReadProgress {
 export class Tempo {
   readonly #silencesMs: number[] = [];
   readonly #bytesPerMs = new Map<number, number>();
-  #patienceMs = HEDGE_MIN_MS;
+  #patienceMs = HEDGE_START_MS;
 
   /** How long a source may be silent: much longer than nearly all reads were of late. */
   get patienceMs(): number {

@@ -5,6 +5,7 @@ import path from "node:path";
 import { request } from "undici";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { REPLICA_DEFAULTS } from "../../src/config/defaults.js";
+import { HEDGE_FREE_BYTES } from "../../src/limits.js";
 import { SourcePool } from "../../src/retrieve/source-pool.js";
 import { retrieveStripes } from "../../src/retrieve/stripes.js";
 import { openSource } from "../../src/store/open-source.js";
@@ -53,11 +54,13 @@ describe.skipIf(NO_NETWORK !== undefined)(`sources 20 ms away (${NO_NETWORK ?? "
 
       const ratios = { whole: whole.rate / raw, afterTheCut: cut.rateAfter / raw };
       console.log("Mbit/s", { raw: mbit(raw), whole: mbit(whole.rate), cut: mbit(cut.rateAfter) });
-      console.log({ ...ratios, stallMs: cut.stallMs, heldMs: cut.heldMs });
+      const extra = { whole: extraBytes(whole, published), cut: extraBytes(cut, published) };
+      console.log({ ...ratios, stallMs: cut.stallMs, extra });
       expect([whole.hash, cut.hash]).toStrictEqual([hashOf(published), hashOf(published)]);
       expect(ratios.whole).toBeGreaterThan(0.8);
       expect(ratios.afterTheCut).toBeGreaterThan(0.7);
       expect(cut.stallMs).toBeLessThan(limits.idleMs);
+      expect(extra.whole).toBeLessThan(HEDGE_FREE_BYTES);
     },
   );
 });
@@ -156,6 +159,12 @@ async function rawRate(site: readonly FarSource[], { shares }: Published): Promi
 /** Bytes that do not compress, sooner made than all at random. */
 function largeBytes(sizeBytes: number): Buffer {
   return Buffer.alloc(sizeBytes, new Random().bytes(7 * MIB + 13));
+}
+
+/** Beyond the blocks of k shares. */
+function extraBytes({ sources }: Retrieval, { shares, shape }: Published): number {
+  const needed = shape.k * (shares[0]?.get(pathOf(0))?.length ?? 0);
+  return sources.reduce((sum, { bytes }) => sum + bytes, 0) - needed;
 }
 
 function hashOf({ contents }: Published): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HEDGE_FREE_BYTES, HEDGE_MIN_MS, HEDGE_SHARE } from "../../src/limits.js";
+import { HEDGE_FREE_BYTES, HEDGE_MIN_MS, HEDGE_SHARE, HEDGE_START_MS } from "../../src/limits.js";
 import { HedgeBudget, isSlow } from "../../src/retrieve/hedge.js";
 import { type ReadProgress, Tempo } from "../../src/retrieve/tempo.js";
 
@@ -29,10 +29,12 @@ describe("a read is slow", () => {
     expect(isSlow(drops, { patienceMs: 500, othersBytesPerMs: undefined })).toBe(true);
   });
 
-  it("not when all others stand still too and it does not", () => {
-    const shown = progress({ elapsedMs: 5000, silentMs: 50, receivedBytes: 1000 });
+  it("not when all others are as slow, unless all of them drip", () => {
+    const shown = progress({ elapsedMs: 5000, silentMs: 50, receivedBytes: 10_000 });
+    const drops = progress({ elapsedMs: 5000, silentMs: 50, receivedBytes: 5 });
 
-    expect(isSlow(shown, { patienceMs: 500, othersBytesPerMs: 0 })).toBe(false);
+    expect(isSlow(shown, { patienceMs: 500, othersBytesPerMs: 2 })).toBe(false);
+    expect(isSlow(drops, { patienceMs: 500, othersBytesPerMs: 0.001 })).toBe(true);
   });
 });
 
@@ -45,6 +47,13 @@ describe("patience", () => {
 
     expect(quick).toBe(HEDGE_MIN_MS);
     expect(tempo.patienceMs).toBe(3000);
+  });
+
+  it("is longer until anything is known", () => {
+    const tempo = new Tempo();
+    tempo.went(0, progress({ elapsedMs: 1000, silentMs: 1000 }));
+
+    expect(tempo.patienceMs).toBe(HEDGE_START_MS);
   });
 
   it("is not changed by the few that were slow, and forgets", () => {

@@ -1,7 +1,7 @@
 /** Sources that hang, in a world without any limit: only another source helps. */
 import { describe, expect, it } from "vitest";
 import { constantRate } from "../../src/bytes/timetable.js";
-import { HEDGE_FREE_BYTES, HEDGE_MIN_MS, HEDGE_SHARE } from "../../src/limits.js";
+import { HEDGE_FREE_BYTES, HEDGE_MIN_MS, HEDGE_SHARE, HEDGE_START_MS } from "../../src/limits.js";
 import { readDocument } from "../../src/retrieve/document.js";
 import { SourcePool } from "../../src/retrieve/source-pool.js";
 import { type RetrievedStripe, retrieveStripes } from "../../src/retrieve/stripes.js";
@@ -21,8 +21,8 @@ import {
 const MIB = 1024 * 1024;
 const random = new Random();
 
-/** One delay, and a beat for each turn that a run takes. */
-const ONE_DELAY_MS = HEDGE_MIN_MS + 300;
+/** The delay of a hedge while nothing is known, and a beat for each turn that a run takes. */
+const FIRST_DELAY_MS = HEDGE_START_MS + 300;
 
 const PATIENTLY = { timeout: 20_000 };
 
@@ -41,7 +41,7 @@ describe("a source that never answers", () => {
 
         await expectAll(pool, await published);
 
-        expect(pool.beat.nowMs, silent.join()).toBeLessThanOrEqual(2 * ONE_DELAY_MS);
+        expect(pool.beat.nowMs, silent.join()).toBeLessThanOrEqual(FIRST_DELAY_MS + HEDGE_MIN_MS);
         expect(sources.map(({ active }) => active)).toStrictEqual([0, 0, 0, 0]);
       }),
     );
@@ -59,7 +59,7 @@ describe("a source that never answers", () => {
     const afterOnceMs = pool.beat.nowMs;
     await expectAll(pool, small);
 
-    expect(afterOnceMs).toBeLessThanOrEqual(ONE_DELAY_MS);
+    expect(afterOnceMs).toBeLessThanOrEqual(FIRST_DELAY_MS);
     expect(pool.beat.nowMs).toBeLessThanOrEqual(afterOnceMs + 300);
     expect(first?.reads.length).toBeLessThanOrEqual(7);
   });
@@ -97,7 +97,7 @@ describe("a source that never answers", () => {
     const pool = poolOf(sources);
 
     const all = expectAll(pool, await published);
-    await expect.poll(() => pool.beat.nowMs, PATIENTLY).toBeGreaterThan(HEDGE_MIN_MS + 100);
+    await expect.poll(() => pool.beat.nowMs, PATIENTLY).toBeGreaterThan(HEDGE_START_MS);
     release();
 
     await all;
@@ -118,7 +118,7 @@ describe("a source that never answers", () => {
     });
 
     expect(text).toBe("lines");
-    expect(pool.beat.nowMs).toBeLessThanOrEqual(ONE_DELAY_MS);
+    expect(pool.beat.nowMs).toBeLessThanOrEqual(FIRST_DELAY_MS);
     expect([silent.active, good.active]).toStrictEqual([0, 0]);
   });
 });
