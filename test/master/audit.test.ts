@@ -233,7 +233,9 @@ describe.skipIf(NO_DUPLICITY)(`an audit ${NO_DUPLICITY ?? ""}`, () => {
     mkdirSync(path.join(folder, "tree"));
     // Its blocks close a pack; those of the increment, which are none, would begin another.
     writeFileSync(path.join(folder, "tree/large"), randomBytes(PACK_SIZE_BYTES + 1_000_000));
-    for (const day of [0, 1]) backUpTo({ folder, time: FIRST_SET_TIME + day * DAY_SECONDS });
+    for (const day of [0, 1]) {
+      backUpTo({ folder, time: FIRST_SET_TIME + day * DAY_SECONDS, volumeSize: 25 });
+    }
     const { duplicity } = makeBench(folder).config;
     const shares = { k: 1, n: 1 };
     const bench = makeBench(folder, { shares, duplicity: { ...duplicity, engine: "external" } });

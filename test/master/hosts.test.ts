@@ -196,6 +196,19 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     expect(existsSync(lost)).toBe(false);
   });
 
+  it("gives no host a head of packs that the publication lost", async () => {
+    const bench = makeHosted();
+    const { session = "" } = await bench.publish();
+    const pack = `shares/0/${session}/20231114T221320Z/v0`;
+    bench.addSets();
+    await bench.publish({ config: { ...bench.config, hosts: [] } });
+    truncateSync(path.join(bench.config.publication, pack), 1000);
+    const report = await bench.publish();
+    expect(report.hosts[0]?.error).toMatch(/shorter than .* the publication was damaged/);
+    expect(report.hosts.map(({ state }) => state)).toEqual(["behind", "current", "current"]);
+    expect(readHead(bench.folders[0]).generation).toBe(1);
+  });
+
   it("goes on where it was with a server that vanished in the middle", async () => {
     const server = await startPutServer();
     const folder = fastTemporaryFolder();

@@ -1,5 +1,6 @@
 import { cpSync } from "node:fs";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { MasterMirror } from "../../src/config/master.js";
 import { askControl } from "../../src/daemon/control-socket.js";
@@ -141,7 +142,9 @@ describe.skipIf(NO_DUPLICITY)(`a master that runs ${NO_DUPLICITY ?? ""}`, () => 
   });
 
   it("serves the publication", async () => {
-    const master = start({ http: { listen: { host: "127.0.0.1", port: 0 } } });
+    const url = pathToFileURL(fastTemporaryFolder()).href;
+    const hosts = [{ name: "a", url, shares: [0, 1, 2] }];
+    const master = start({ http: { listen: { host: "127.0.0.1", port: 0 } }, hosts });
     await master.logged("ready");
     await master.logged("cycle.published");
     const head = await fetch(`${master.url()}/pub/head`);
@@ -149,5 +152,14 @@ describe.skipIf(NO_DUPLICITY)(`a master that runs ${NO_DUPLICITY ?? ""}`, () => 
     const metrics = await (await fetch(`${master.url()}/metrics`)).text();
     expect(metrics).toContain('dupmirror_master_generation{mirror="pub"} 1');
     expect(metrics).toContain('dupmirror_master_missed_files{mirror="pub"} 0');
+    for (const [name, value] of [
+      ["behind", 0],
+      ["behind_timestamp_seconds", 0],
+      ["generation", 1],
+      ["missing_bytes", 0],
+    ] as const) {
+      const labels = '{mirror="pub",host="a"}';
+      expect(metrics).toContain(`dupmirror_master_host_${name}${labels} ${value}\n`);
+    }
   });
 });

@@ -11,6 +11,7 @@ import { loadReplicaConfig } from "../../../src/config/replica.js";
 import { parseByteRange } from "../../../src/daemon/byte-range.js";
 import { locate } from "../../../src/daemon/served-path.js";
 import { readCycleRecord } from "../../../src/master/cycle-record.js";
+import { readHostStates } from "../../../src/master/host-states.js";
 import { DuplicityLog } from "../../../src/programs/duplicity-log.js";
 import { type Journal, readJournal, writeJournal } from "../../../src/replica/journal.js";
 import { includedPlaces, pathFilter } from "../../../src/replica/patterns.js";
@@ -158,12 +159,22 @@ export const TEXTS: readonly Target[] = [
   stateFile<TrustState>("a stored head", "trusted", readTrustState, writeTrustState, TRUSTED),
   target({
     name: "the record of a cycle",
+    samples: [Buffer.from('{"endedAt":1,"error":"x","withheld":["a"],"waiting":[],"missed":[]}\n')],
+    parse: (bytes) => withFile("last-cycle", bytes, (file) => readCycleRecord(path.dirname(file))),
+    codes: [],
+  }),
+  target({
+    name: "the states of hosts",
     samples: [
       Buffer.from(
-        '{"endedAt":1,"error":"x","withheld":["a"],"waiting":[],"hosts":[{"name":"a","shares":[0],"state":"behind"}]}\n',
+        '[{"name":"a","shares":[0],"state":"behind","error":"x","behindSince":1,"generation":2,"missingBytes":3}]\n',
       ),
     ],
-    parse: (bytes) => withFile("last-cycle", bytes, (file) => readCycleRecord(path.dirname(file))),
+    parse: (bytes) =>
+      withFile("host-states", bytes, (file) => {
+        const hosts = [{ name: "a", url: "file:///a", shares: [0] }];
+        return readHostStates({ hosts, stateDirectory: path.dirname(file) });
+      }),
     codes: [],
   }),
 ];

@@ -14,6 +14,8 @@ interface BackUpOptions {
   readonly time: number;
   readonly compress?: boolean;
   readonly full?: boolean;
+  /** In MiB; 1 when not given. */
+  readonly volumeSize?: number;
 }
 
 /** Of the full set; each later one is a day younger. */
@@ -27,10 +29,12 @@ export function backUpTo(options: BackUpOptions): void {
 }
 
 /** What duplicity is asked for a backup of `folder/tree` into `folder/repository`, which is there. */
-export function backUpWords({ folder, time, compress, full }: BackUpOptions): readonly string[] {
+export function backUpWords(options: BackUpOptions): readonly string[] {
+  const { folder, time, compress, full, volumeSize = 1 } = options;
   return [
     ...(full === true ? ["full"] : []),
-    ...["--archive-dir", path.join(folder, "archive"), "--name", "test", "--volsize", "1"],
+    ...["--archive-dir", path.join(folder, "archive"), "--name", "test"],
+    ...["--volsize", `${volumeSize}`],
     ...["--no-encryption", ...(compress === true ? [] : ["--no-compression"])],
     ...["--allow-source-mismatch", "--current-time", `${time}`],
     path.join(folder, "tree"),
