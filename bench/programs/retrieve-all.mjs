@@ -27,14 +27,28 @@ const opened = sources.map(({ url, shares }) => {
   return { source: openSource({ url, limits: REPLICA_DEFAULTS.limits, runtime }), shares };
 });
 const pool = new SourcePool({ sources: opened, runtime });
-const startedAt = performance.now();
+const before = look();
 let rawBytes = 0;
 const { signal } = new AbortController();
 for await (const { bytes } of retrieveStripes({ pool, requests: everyStripe(), signal }))
   rawBytes += bytes.length;
-const seconds = (performance.now() - startedAt) / 1000;
+const after = look();
 await Promise.all(opened.map(({ source }) => source.close()));
-process.stdout.write(JSON.stringify({ seconds, rawBytes, storedBytes: storedBytes() }));
+const spent = Object.entries(after).map(([name, value]) => [name, value - before[name]]);
+process.stdout.write(
+  JSON.stringify({ ...Object.fromEntries(spent), rawBytes, storedBytes: storedBytes() }),
+);
+
+/** The clock's time, that of all threads, and that of this one. */
+function look() {
+  const { user, system } = process.cpuUsage();
+  const [nanoseconds] = readFileSync("/proc/self/schedstat", "utf8").split(" ");
+  return {
+    seconds: performance.now() / 1000,
+    cpuSeconds: (user + system) / 1e6,
+    mainSeconds: Number(nanoseconds) / 1e9,
+  };
+}
 
 async function readVolumes() {
   const { session, newest } = JSON.parse(

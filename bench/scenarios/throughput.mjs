@@ -72,8 +72,8 @@ async function measureRetrieving({ folder, master, program, rounds }, hosts) {
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     const before = cpuOf(hosts);
-    const { stdout, cpuSeconds } = await run(process.execPath, [program, wanted]);
-    runs.push({ ...JSON.parse(stdout), cpuSeconds, sourceCpu: cpuOf(hosts) - before });
+    const measured = await run(process.execPath, [program, wanted]);
+    runs.push({ ...measured, ...JSON.parse(measured.stdout), sourceCpu: cpuOf(hosts) - before });
   }
   const profile = await profiled(folder, [program, wanted]);
   return { ...summarize(runs, runs[0].storedBytes), profile };
@@ -88,8 +88,7 @@ async function measureSyncing({ folder, tree, master, rounds }, hosts, storedByt
   for (let round = 0; round < rounds; round++) {
     replica.forget();
     const before = cpuOf(hosts);
-    const { seconds, cpuSeconds } = await replica.sync();
-    runs.push({ seconds, cpuSeconds, sourceCpu: cpuOf(hosts) - before });
+    runs.push({ ...(await replica.sync()), sourceCpu: cpuOf(hosts) - before });
   }
   await run("diff", ["-r", tree, replica.tree]);
   replica.forget();
@@ -105,6 +104,7 @@ function summarize(runs, storedBytes) {
     speeds: runs.map(({ seconds }) => storedBytes / seconds),
     seconds: middle("seconds"),
     cpuSeconds: middle("cpuSeconds"),
+    mainSeconds: middle("mainSeconds"),
     sourceCpu: middle("sourceCpu"),
   };
 }
@@ -134,7 +134,7 @@ function tell(report, measured) {
       "MB/s of each round",
       "seconds",
       "CPU of the replica",
-      "main thread busy",
+      "of it the main thread",
       "CPU of the sources",
     ],
     rows,
@@ -150,17 +150,13 @@ function tell(report, measured) {
   }
 }
 
-function row(words, { speeds, seconds, cpuSeconds, sourceCpu, profile }) {
+function row(words, { speeds, seconds, cpuSeconds, mainSeconds, sourceCpu }) {
   const speed = list(
     speeds.map((one) => one / 1e6),
     0,
   );
-  const [took, cpu, sources] = [seconds, cpuSeconds, sourceCpu].map((one) => `${one.toFixed(2)} s`);
-  return [words, speed, took, cpu, percent(profile[0].busyShare), sources];
-}
-
-function percent(share) {
-  return `${Math.round(share * 100)} %`;
+  const shown = [seconds, cpuSeconds, mainSeconds, sourceCpu];
+  return [words, speed, ...shown.map((one) => `${one.toFixed(2)} s`)];
 }
 
 const PLACES_SHOWN = 8;
@@ -177,26 +173,26 @@ function tellProfile(report, words, measured) {
   );
 }
 
-/** Who of those that take turns on the two cores is busy all the time, or takes most of them. */
-function bottleneck({ profile, seconds, cpuSeconds, sourceCpu }) {
-  const [{ busyShare }] = profile;
-  const main = Math.min(busyShare * seconds, cpuSeconds);
+/** Who of those that take turns on the two cores is busy all the time, and how much each of them takes. */
+function bottleneck({ seconds, cpuSeconds, mainSeconds, sourceCpu }) {
   const users = [
-    ["the main thread", main],
-    ["other threads (hashing, inflating, decoding) and node itself", cpuSeconds - main],
+    ["the main thread", mainSeconds],
+    ["other threads (hashing, inflating, decoding)", cpuSeconds - mainSeconds],
     ["the sources", sourceCpu],
   ].sort(([, a], [, b]) => b - a);
-  const all = cpuSeconds + sourceCpu;
+  const cores = (cpuSeconds + sourceCpu) / seconds;
   const named = users.map(([name, spent]) => `${name} ${spent.toFixed(2)} s`).join(", ");
-  const bound =
-    busyShare >= BUSY_SHARE
-      ? `the bottleneck is the main thread, busy ${percent(busyShare)} of the time`
-      : `the bottleneck is both cores together`;
-  return `${bound}; ${(all / seconds).toFixed(1)} of 2 cores are used: ${named}`;
+  return `${boundBy(mainSeconds / seconds, cores)}; ${cores.toFixed(1)} of 2 cores are used: ${named}`;
+}
+
+function boundBy(mainShare, cores) {
+  if (mainShare >= FULL) return "the bottleneck is the main thread, busy all the time";
+  if (cores >= 2 * FULL) return "the bottleneck is both cores together, busy all the time";
+  return "no thread is busy all the time: they wait for each other, or for others on this machine";
 }
 
 /** More than this leaves no room to wait for others. */
-const BUSY_SHARE = 0.85;
+const FULL = 0.85;
 
 /** Also where there are more. */
 function onTwoCores(measured) {

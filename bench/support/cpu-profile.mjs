@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 /**
- * The threads that ran, the busiest first: how long each was busy, which share of its time that was, and its own time in each file of the source, in packages, and in
+ * The threads that ran, the busiest first: how long each was busy, and its own time in each file of the source, in packages, and in
  * what is not JavaScript, most first.
  */
 export function readProfiles(folder) {
@@ -24,11 +24,10 @@ function summarize({ nodes, samples, timeDeltas }) {
     // A sample stands for the time until the next one.
     spent.set(name, (spent.get(name) ?? 0) + (timeDeltas[at + 1] ?? 0) / 1e6);
   }
-  const idleSeconds = spent.get(IDLE) ?? 0;
   spent.delete(IDLE);
   const places = [...spent].sort(([, a], [, b]) => b - a);
   const busySeconds = places.reduce((sum, [, seconds]) => sum + seconds, 0);
-  return { busySeconds, busyShare: busySeconds / (busySeconds + idleSeconds), places };
+  return { busySeconds, places };
 }
 
 const IDLE = "(idle)";

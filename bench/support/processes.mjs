@@ -12,17 +12,15 @@ export function killAll() {
 }
 
 /**
- * Runs a program to its end: `seconds` of the clock, `cpuSeconds` of all its threads and children, the most memory that
- * the process ever held, and what it said. Throws when it fails, with its last words.
+ * Runs a program to its end: `seconds` of the clock, `cpuSeconds` of all its threads and children, of these `mainSeconds` of its first
+ * thread, the most memory that the process ever held, and what it said. Throws when it fails, with its last words.
  */
 export async function run(program, words, options = {}) {
   const startedAt = performance.now();
   const child = begin("bash", ["-c", TIMED, "bash", program, ...words], options);
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
-  let peakBytes = 0;
-  const timer = setInterval(() => {
-    peakBytes = Math.max(peakBytes, highWater(child.pid));
-  }, LOOK_MS);
+  const seen = { peakBytes: 0, mainSeconds: 0 };
+  const timer = setInterval(() => look(child.pid, seen), LOOK_MS);
   const exitCode = await ended(child);
   clearInterval(timer);
   const seconds = (performance.now() - startedAt) / 1000;
@@ -30,7 +28,7 @@ export async function run(program, words, options = {}) {
   if (exitCode !== 0)
     throw new Error(`${program} ${words.join(" ")} ended with ${exitCode}:\n${said.slice(-2000)}`);
   const [user, system] = said.trimEnd().split("\n").at(-1).split(" ").map(Number);
-  return { seconds, cpuSeconds: user + system, peakBytes, stdout: stdout(), stderr: said };
+  return { seconds, cpuSeconds: user + system, ...seen, stdout: stdout(), stderr: said };
 }
 
 /** A program that serves until it is stopped; `isReady` says when it does. */
@@ -122,14 +120,16 @@ function signalGroup(child, signal) {
   }
 }
 
-/** VmHWM of the timed program: the kernel remembers the peak, so a late look does not miss an early one. */
-function highWater(shell) {
+/** At the timed program: the kernel remembers its peak and its time, so the last look before the end tells nearly all. */
+function look(shell, seen) {
   try {
     const [pid] = readFileSync(`/proc/${shell}/task/${shell}/children`, "utf8").split(" ");
     const found = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-    return found === null ? 0 : Number.parseInt(found[1], 10) * 1024;
+    if (found !== null) seen.peakBytes = Number.parseInt(found[1], 10) * 1024;
+    const [nanoseconds] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ");
+    seen.mainSeconds = Number(nanoseconds) / 1e9;
   } catch {
-    return 0;
+    // It has not begun, or has ended.
   }
 }
 
