@@ -16,7 +16,7 @@ export function addBackupCommands(program: Command, run: Run): void {
 
 function addBackup(program: Command, run: Run): void {
   const description = "back a tree up with duplicity, and spread it over hosts in shares";
-  addAccessOptions(addAction(program, "backup", description))
+  const command = addAction(program, "backup", description)
     .argument("[tree]")
     .option("--hosts <where...>", "folders or URLs; host i holds share i (default: as before)")
     .option("-k <number>", "how many shares restore everything")
@@ -26,7 +26,8 @@ function addBackup(program: Command, run: Run): void {
     .option("--exclude <pattern>", "duplicity's pattern; may be repeated", collectOption)
     .option("--allow-fewer-hosts", "even if n - k lost hosts are then too many")
     .option("--state <folder>", "what the next backup needs, see below")
-    .option("--name <name>", "name of the backup (default: the last part of the tree's path)")
+    .option("--name <name>", "name of the backup (default: the last part of the tree's path)");
+  addAccessOptions(command)
     .addHelpText("after", BACKUP_HELP)
     .action(async (tree: string | undefined, options: Omit<BackupOptions, "tree">) => {
       const { backup } = await import("./backup.js");
@@ -74,12 +75,12 @@ function addReassemble(program: Command, run: Run): void {
 }
 
 function addRecovery(program: Command, name: string, description: string): Command {
-  return addLimitOptions(addAccessOptions(addAction(program, name, description)))
+  const command = addAction(program, name, description)
     .requiredOption("--hosts <where...>", "folders or URLs of the hosts that are left")
     .option("--key <file>", "the public key of the backup (default: see below)")
     .option("--state <folder>", "the state of the backup, when this machine has it elsewhere")
-    .option("--allow-expired", "take what a master published that is no more, however old")
-    .addHelpText("after", RECOVERY_HELP);
+    .option("--allow-expired", "take what a master published that is no more, however old");
+  return addLimitOptions(addAccessOptions(command)).addHelpText("after", RECOVERY_HELP);
 }
 
 const RECOVERY_HELP = `

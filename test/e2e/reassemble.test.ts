@@ -1,12 +1,12 @@
 /** Repositories that somebody else's duplicity wrote, put together again of what is published of them. */
-import { cpSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { dupmirrorWorks } from "../support/cli.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { type Master, makeMaster, publish, removeHosts } from "../support/workspace.js";
 import { describeWithDuplicity, openCorpus } from "./support/corpus.js";
-import { file, folder, NO_GPG, stopAgent, writeSet } from "./support/hand-made.js";
+import { file, folder, NO_GPG, PASSPHRASE, stopAgent, writeSet } from "./support/hand-made.js";
 
 describeWithDuplicity("a repository of two chains, compressed", () => {
   test("comes back byte for byte, and damaged files alone are fetched again", async () => {
@@ -30,7 +30,7 @@ describeWithDuplicity("a repository of two chains, compressed", () => {
 });
 
 describe.skipIf(NO_GPG !== undefined)(`an encrypted repository ${NO_GPG ?? ""}`, () => {
-  test("comes back byte for byte, without any secret", async () => {
+  test("comes back byte for byte without any secret, and as a tree with it", async () => {
     const gnupg = path.join(fastTemporaryFolder(), "gnupg");
     const { master, place } = await makePublished((repository) => {
       const volumes = [
@@ -44,7 +44,14 @@ describe.skipIf(NO_GPG !== undefined)(`an encrypted repository ${NO_GPG ?? ""}`,
     const putBack = removeHosts(master.hosts.slice(0, 1));
     const out = path.join(place, "out");
     const said = await reassemble(master, out);
+    const passphrase = path.join(place, "passphrase");
+    writeFileSync(passphrase, PASSPHRASE, { mode: 0o600 });
+    const tree = path.join(place, "tree");
+    const words = ["--passphrase-file", passphrase, ...sourceWords(master), tree];
+    await dupmirrorWorks(["restore", ...words], { environment: elsewhere() });
     putBack();
+    expect(filesIn(tree).map(([name]) => name)).toEqual(["a", "b"]);
+    expect(readFileSync(path.join(tree, "a"), "utf8")).toBe("first");
     expect(said).toMatch(/to read it: duplicity restore file:/);
     expect(filesIn(out)).toHaveLength(8);
     expect(filesIn(out)).toEqual(filesIn(master.repository));
@@ -66,10 +73,18 @@ async function makePublished(
 }
 
 /** @returns what it printed */
-async function reassemble({ hosts, keyFile }: Master, out: string): Promise<string> {
-  const words = ["--key", keyFile, "--hosts", ...hosts.map((host) => host.folder)];
-  const environment = { XDG_STATE_HOME: fastTemporaryFolder() };
-  return (await dupmirrorWorks(["reassemble", ...words, out], { environment })).stdout;
+async function reassemble(master: Master, out: string): Promise<string> {
+  const words = ["reassemble", ...sourceWords(master), out];
+  return (await dupmirrorWorks(words, { environment: elsewhere() })).stdout;
+}
+
+function sourceWords({ hosts, keyFile }: Master): string[] {
+  return ["--key", keyFile, "--hosts", ...hosts.map((host) => host.folder)];
+}
+
+/** A machine that knows nothing. */
+function elsewhere() {
+  return { XDG_STATE_HOME: fastTemporaryFolder() };
 }
 
 /** Name and content of each. */

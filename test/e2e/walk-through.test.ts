@@ -226,7 +226,7 @@ describeWithDuplicity("hosts that are web servers", () => {
   );
 });
 
-const KILLS = process.env["SLOW"] === undefined ? 3 : 40;
+const KILLS = process.env["SLOW"] === undefined ? 2 : 40;
 
 describeWithDuplicity("killed at random moments", () => {
   test(`backup, restore and reassemble are finished by the next call, ${KILLS} times each`, async () => {
