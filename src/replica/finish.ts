@@ -1,9 +1,11 @@
 /** What becomes of a build that was cut off, when it is not simply gone on with. */
+import { sameSet } from "../duplicity/names.js";
 import { isMirrorError } from "../errors.js";
 import { type Head, retainsChain } from "../manifest/head.js";
 import { chooseStrategy } from "./choose.js";
 import { readJournal } from "./journal.js";
 import type { Operation } from "./operation.js";
+import type { Position } from "./position.js";
 import type { SyncReport } from "./report.js";
 import { closeStaging } from "./staging.js";
 import { type FoundBuild, findUnfinished } from "./unfinished.js";
@@ -21,7 +23,9 @@ export async function finishUnfinished(
 ): Promise<SyncReport | undefined> {
   const { position, filter, files, opened, options } = operation;
   const found = findUnfinished(opened.tree);
-  if (found === undefined || !isWorthFinishing(found, head)) return undefined;
+  if (found === undefined || !isWorthFinishing(found, head) || isBehind(found, position)) {
+    return undefined;
+  }
   try {
     const { chain, lines } = await operation.readLineage(head, found);
     if (lines.at(-1)?.manifestHash !== found.manifestHash) return undefined;
@@ -47,9 +51,16 @@ export function dropUnfinished({ opened, files, position }: Operation): void {
 }
 
 function isWorthFinishing(found: FoundBuild, head: Head): boolean {
-  const { purpose, stagedBytes, totalBytes } = found;
+  const { purpose, set, stagedBytes, totalBytes } = found;
   if (purpose !== "sync" || !retainsChain(head, found)) return false;
+  if (found.chain === head.newest.chain && sameSet(set, head.newest.set)) return false;
   return stagedBytes * 2 >= totalBytes || stagedBytes >= MUCH_BYTES;
+}
+
+/** A sync never goes back. */
+function isBehind({ session, chain, set }: FoundBuild, position: Position | undefined): boolean {
+  const isSameChain = position?.session === session && position.chain === chain;
+  return isSameChain && position.set.time >= set.time;
 }
 
 const MUCH_BYTES = 256 * 1024 * 1024;

@@ -51,7 +51,7 @@ function refuse(mirror: ReplicaMirror, what: string): never {
 function checkSpace(mirror: ReplicaMirror, { plan, reused, free }: GuardFacts): void {
   const { written, patched, special } = plan.counts;
   const inodes = written + patched + special - reused.files;
-  const stagedBytes = plan.counts.stagedBytes - reused.bytes - (reused.begun?.doneBytes ?? 0);
+  const stagedBytes = plan.counts.stagedBytes - reused.bytes;
   const freeBytes = free.bytes + reused.uselessBytes;
   if (stagedBytes + SPARE_BYTES > freeBytes && stagedBytes > 0) {
     throw new MirrorError(

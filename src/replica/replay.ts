@@ -43,7 +43,7 @@ export async function build(options: ReplayOptions): Promise<MadePlan | undefine
   const { made, planning, reused, goal, runtime } = options;
   const { tree } = planning;
   openStaging(tree, { isKept: reused !== NOTHING_REUSED });
-  const stagedBytes = reused.bytes + (reused.begun?.doneBytes ?? 0);
+  const stagedBytes = reused.bytes;
   const totalBytes = made.plan.counts.stagedBytes;
   const record = new BuildRecord(tree, { ...goal, stagedBytes, totalBytes }, runtime.clock);
   try {

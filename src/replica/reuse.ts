@@ -46,6 +46,7 @@ export interface ReuseOptions {
 /** What a build need not fetch. */
 export interface Reused {
   readonly files: number;
+  /** Of these files and of the one that was begun. */
   readonly bytes: number;
   readonly begun: BegunStaging | undefined;
   /** Right files of which the plan does not know yet whether they are needed. */
@@ -75,6 +76,7 @@ export function skipStaged(
   tables: TableStore,
   staged: ReadonlySet<TreePath>,
 ): void {
+  if (staged.size === 0) return;
   for (const { path, survivors } of collapseSets(lines.map((line) => entriesOf(line, tables)))) {
     if (staged.has(path)) skip(plan, survivors);
   }
@@ -109,7 +111,7 @@ class StageReview {
   get reused(): Reused {
     return {
       files: this.#files,
-      bytes: this.#bytes,
+      bytes: this.#bytes + (this.#begun?.doneBytes ?? 0),
       begun: this.#begun,
       spare: this.#spare,
       uselessBytes: this.#uselessBytes,

@@ -132,9 +132,8 @@ async function reuse(
   const reused = await meter.run("reuse", undefined, () =>
     reuseStage({ ...planning, found, made, place, isForReal: order.dryRun !== true }),
   );
-  const { files, bytes, begun } = reused;
-  const begunBytes = begun?.doneBytes ?? 0;
-  options.runtime.log.info("build.resumed", { tree: tree.root, files, bytes, begunBytes });
+  const { files, bytes } = reused;
+  options.runtime.log.info("build.resumed", { tree: tree.root, files, bytes });
   return reused;
 }
 
