@@ -54,7 +54,7 @@ export function planReads<Running extends ReadUnderWay>(
   };
 }
 
-/** Stripes with the same blocks, refusals and reads under way: one choice serves them all. */
+/** Stripes with the same blocks, refusals and reads under way that they need: one choice serves them all. */
 interface Group<Running> {
   readonly first: Gathering;
   readonly gatherings: Gathering[];
@@ -67,7 +67,9 @@ function groupAlike<Running extends ReadUnderWay>(
 ): Group<Running>[] {
   const readsOf = new Map<Gathering, Running[]>(hungry.map((gathering) => [gathering, []]));
   for (const read of underWay) {
-    for (const gathering of read.wanted.gatherings) readsOf.get(gathering)?.push(read);
+    for (const gathering of read.wanted.gatherings) {
+      if (!gathering.has(read.wanted.share)) readsOf.get(gathering)?.push(read);
+    }
   }
   const groups = new Map<string, Group<Running>>();
   for (const [gathering, reads] of readsOf) {

@@ -56,7 +56,8 @@ class RunReads {
 
   dropLosers(): void {
     for (const { read, wanted } of this.#underWay.reads) {
-      if (!wanted.gatherings.some(isHungry)) read.giveUp();
+      const { gatherings, share } = wanted;
+      if (!gatherings.some((one) => isHungry(one) && !one.has(share))) read.giveUp();
     }
   }
 
