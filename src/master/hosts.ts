@@ -16,12 +16,14 @@ export class Hosts {
   readonly #options: HostsOptions;
   readonly #hosts: readonly NamedHost[];
   readonly #openedAt: number;
+  #savedAtMs: number;
 
   private constructor(config: MasterMirror, options: HostsOptions, hosts: readonly NamedHost[]) {
     this.#config = config;
     this.#options = options;
     this.#hosts = hosts;
     this.#openedAt = options.runtime.clock.now();
+    this.#savedAtMs = options.runtime.clock.monotonicMs();
   }
 
   /** Nothing is asked of them yet; `close` must be called. */
@@ -47,9 +49,13 @@ export class Hosts {
     const target = next?.head ?? this.#options.publication.head;
     if (target === undefined) return;
     await this.#each((host) => {
-      const onMissing = (bytes: number): void => void (host.missingBytes = bytes);
+      const onMissing = (bytes: number): void => {
+        host.missingBytes = bytes;
+        if (this.#options.runtime.clock.monotonicMs() - this.#savedAtMs >= SAVE_MS) this.#save();
+      };
       return fillHost(host, target, { ...this.#options, onMissing });
     });
+    this.#save();
     if (next?.why !== "sets" || this.#hosts.length === 0) return;
     const { shares, hostMargin } = this.#config;
     const failures = this.#hosts.flatMap(({ failure }) => failure ?? []);
@@ -65,6 +71,7 @@ export class Hosts {
       await announceAt(host.host, { key, head: headBytes }, this.#options);
       host.generation = head.generation;
     });
+    this.#save();
   }
 
   /** Removes what no head names any more. @returns whether it is gone from all hosts that may have it */
@@ -88,10 +95,17 @@ export class Hosts {
     return this.#hosts.map((host) => this.#describe(host));
   }
 
+  /** For `status`, which may ask while the cycle goes on. */
+  #save(): void {
+    this.#savedAtMs = this.#options.runtime.clock.monotonicMs();
+    if (this.#hosts.length > 0) writeHostStates(this.#config.stateDirectory, this.report());
+  }
+
   #describe({ settings, before, failure, generation, missingBytes }: NamedHost): HostReport {
     const published = this.#options.publication.head?.generation;
-    const isCurrent =
-      failure === undefined && (published === undefined || generation === published);
+    // Before the first head there is nothing to hold, but what is under way.
+    const isFilled = published !== undefined || (missingBytes ?? 0) === 0;
+    const isCurrent = failure === undefined && generation === published && isFilled;
     const since = before?.state === "behind" ? before.behindSince : undefined;
     return {
       name: settings.name,
@@ -117,7 +131,6 @@ export class Hosts {
     };
     const servers = asked.filter((host) => !isFolder(host));
     await allOver([inTurn(), ...servers.map((host) => this.#attempt(host, work))]);
-    if (asked.length > 0) writeHostStates(this.#config.stateDirectory, this.report());
   }
 
   get #reached(): readonly NamedHost[] {
@@ -139,6 +152,9 @@ export class Hosts {
     }
   }
 }
+
+/** The first push to a host may take hours. */
+const SAVE_MS = 10_000;
 
 export interface HostsOptions {
   readonly publication: Publication;

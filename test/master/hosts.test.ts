@@ -240,6 +240,10 @@ describe.skipIf(NO_DUPLICITY)(`pushing to hosts ${NO_DUPLICITY ?? ""}`, () => {
     server.changes.splice(0);
     await bench.publish();
     expect(puts()).toEqual([]);
+    const before = [...server.files.keys()].sort();
+    server.files.clear();
+    await bench.publish();
+    expect([...server.files.keys()].sort()).toEqual(before);
   });
 
   it("fills a host that was emptied, and one whose packs were cut, anew", async () => {
