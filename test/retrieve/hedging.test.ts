@@ -1,12 +1,14 @@
 /** Sources that hang, in a world without any limit: only another source helps. */
+import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { constantRate } from "../../src/bytes/timetable.js";
+import { isMirrorError, MirrorError } from "../../src/errors.js";
 import { HEDGE_FREE_BYTES, HEDGE_MIN_MS, HEDGE_SHARE, HEDGE_START_MS } from "../../src/limits.js";
 import { readDocument } from "../../src/retrieve/document.js";
 import { SourcePool } from "../../src/retrieve/source-pool.js";
 import { type RetrievedStripe, retrieveStripes } from "../../src/retrieve/stripes.js";
 import { Pace, paced } from "../../src/store/paced-source.js";
-import { blackHole, type Fault, MemorySource } from "../store/memory-source.js";
+import { blackHole, type Fault, MemorySource, unreachable } from "../store/memory-source.js";
 import { neverAborted, testRuntime } from "../store/runtime.js";
 import { combinations, Random } from "../support/random.js";
 import {
@@ -16,6 +18,7 @@ import {
   poolOf,
   publish,
   sourcePerShare,
+  wholeSource,
 } from "./published.js";
 
 const MIB = 1024 * 1024;
@@ -169,6 +172,30 @@ describe("what is read twice", () => {
   });
 });
 
+it(`any mixture of faults ends in the right bytes, or says what is missing (seed ${random.seed})`, async () => {
+  const contents = [random.bytes(3 * MIB), ...Array.from({ length: 20 }, () => random.bytes(9000))];
+  const published = await publish(contents, { k: 2, n: 4 }, 5000);
+  const outcomes = await Promise.all(
+    Array.from({ length: 30 }, async (_, round) => {
+      const own = new Random(random.seed + round);
+      const sources = [...sourcePerShare(published), wholeSource("whole", published)];
+      for (const source of sources) {
+        const faults = [good, good, own.pick([good, hung, late, corrupt, unreachable])];
+        source.fault = (...read) => own.pick(faults)(...read);
+      }
+      const outcome = await expectAll(poolOf(sources), published).then(
+        () => "all",
+        (error: unknown) => (isMirrorError(error, "SHARES_TOO_FEW") ? "too few" : error),
+      );
+      expect(sources.map(({ active }) => active)).toStrictEqual([0, 0, 0, 0, 0]);
+      return outcome;
+    }),
+  );
+
+  expect(["all", "too few"]).toEqual(expect.arrayContaining(outcomes));
+  expect(outcomes).toContain("all");
+});
+
 async function expectAll(pool: SourcePool, published: Published): Promise<void> {
   const stripes: RetrievedStripe[] = [];
   const requests = allStripes(published);
@@ -184,6 +211,16 @@ async function expectAll(pool: SourcePool, published: Published): Promise<void> 
 function blockBytes({ shares }: Published): number {
   return [...(shares[0]?.values() ?? [])].reduce((sum, { length }) => sum + length, 0);
 }
+
+/** No answer, until the limit of the source. */
+const hung: Fault = async (path, _range, _bytes, signal) => {
+  await Promise.race([once(signal, "abort"), new Promise((end) => setTimeout(end, 4000))]);
+  signal.throwIfAborted();
+  throw new MirrorError("SOURCE_TIMEOUT", `${path}: no answer`);
+};
+
+/** Every byte is another one. */
+const corrupt: Fault = (_path, _range, bytes) => bytes.map((byte) => byte ^ 0x55);
 
 const good: Fault = (_path, _range, bytes) => bytes;
 
