@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { RunningCommand } from "../support/cli.js";
 import { whileStopped } from "../support/killing.js";
 import { Random } from "../support/random.js";
+import { restarted } from "../support/restarted.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { Disk, type DiskCopy, NO_FILE_SYSTEMS } from "./support/file-systems.js";
 import { UPDATES, usePublishedUpdates } from "./support/updates.js";
@@ -98,6 +99,7 @@ async function cutOften<T>({ replica, disks, cut, check, seed }: Cutting<T>): Pr
 async function checkRestarted(replica: UpdatingReplica, isDone: boolean): Promise<void> {
   expect(replica.faultsNow()).toEqual([]);
   if (isDone) expect(replica.isAtTarget()).toBe(true);
+  restarted(replica.tree);
   await replica.runAgain();
   expect(replica.faultsAtEnd()).toEqual([]);
 }

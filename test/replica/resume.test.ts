@@ -20,6 +20,7 @@ import { describe, expect, test } from "vitest";
 import { formatSetName } from "../../src/duplicity/names.js";
 import { replicaStatus } from "../../src/replica/status.js";
 import { Random } from "../support/random.js";
+import { restarted } from "../support/restarted.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { TestReplica } from "./support/bench.js";
 import {
@@ -91,6 +92,15 @@ describe("a build that was cut off by its sources", () => {
     const { bytes } = await replica.sync();
     expect(bytes["tables"]).toBeGreaterThan(0);
     expect(bytes["tables"]).toBeLessThan(2000);
+    expect(replica.faults(FIRST)).toEqual([]);
+  });
+
+  test("is gone on with after a start of the machine: what is staged is read, not fetched", async () => {
+    const { replica, heal } = await cutOff([FIRST]);
+    const before = await replica.sync({ dryRun: true });
+    restarted(replica.tree);
+    heal();
+    expect((await replica.sync()).bytes["blocks"]).toBe(before.estimate?.bytes);
     expect(replica.faults(FIRST)).toEqual([]);
   });
 
@@ -166,10 +176,9 @@ describe("a stage that somebody changed, by", () => {
       "zeros in place of bytes, and a start of the machine",
       (work, stage) => {
         keepingTime(`${stage}/${STAGED}`, (place) => writeFileSync(place, Buffer.alloc(MIB / 4)));
-        restart(work);
+        restarted(`${work}/tree`);
       },
     ],
-    ["a start of the machine", (work) => restart(work)],
     ["another mode", (_, stage) => chmodSync(`${stage}/${STAGED}`, 0o4777)],
     ["another time", (_, stage) => utimesSync(`${stage}/${STAGED}`, 5, 5)],
     ["more at the end of the file that was begun", (_, stage) => appendFileSync(`${stage}/b`, "x")],
@@ -303,13 +312,6 @@ function flipByte(place: string, at = 1000): void {
   const bytes = readFileSync(place);
   bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
   writeFileSync(place, bytes);
-}
-
-/** Says that the record was written before the machine was started. */
-function restart(work: string): void {
-  const record = `${work}/tree/.dupmirror/build`;
-  const text = readFileSync(record, "utf8");
-  writeFileSync(record, text.replace(/"boot":"[^"]*"/, '"boot":"another"'));
 }
 
 function replace(place: string, make: (place: string) => void): void {
