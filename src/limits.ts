@@ -119,6 +119,8 @@ export const HOST_LIMITS = {
   connectMs: 10_000,
   firstByteMs: 60_000,
   idleMs: 60_000,
+  /** One that hands on what it takes, to an object store say, answers when that is done. */
+  storeMs: 10 * 60_000,
   totalMs: 4 * 3_600_000,
   lowSpeedBytesPerSecond: 1024,
 } as const;

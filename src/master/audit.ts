@@ -30,8 +30,8 @@ export interface AuditOptions {
  */
 export async function auditOnce(options: AuditOptions): Promise<AuditReport> {
   const { config, runtime, signal } = options;
-  const lock = await lockState(config.stateDirectory, { signal });
   const places = openPlaces(config, runtime);
+  const lock = await lockState(config.stateDirectory, { signal });
   try {
     return await audit(places, options);
   } finally {

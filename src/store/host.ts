@@ -1,5 +1,5 @@
 /** Where a master pushes a publication: a place that it alone writes. */
-import type { ByteRange, ReadOptions } from "./source.js";
+import type { ByteRange, ReadOptions, SourceLimits } from "./source.js";
 
 /**
  * Every step is safe to do twice, and none of them retries. Paths are those of the publication. When a promise of a
@@ -39,6 +39,11 @@ export interface HostContent {
   readonly heldBytes: number;
   /** The bytes of a range; at the beginning of `into`, if that is given. */
   read(range: ByteRange, into?: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface HostLimits extends SourceLimits {
+  /** How much longer the answer may take to begin after a whole file was sent. */
+  readonly storeMs: number;
 }
 
 /** How much of a file is read and written at once. */

@@ -204,6 +204,7 @@ export class HttpClient {
   async *#sent(chunks: AsyncIterable<Uint8Array>, guard: RequestGuard): AsyncGenerator<Uint8Array> {
     guard.answered();
     yield* this.#measured(chunks, guard);
+    guard.connected();
   }
 
   async *#measured(

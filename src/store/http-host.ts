@@ -3,17 +3,23 @@ import { MirrorError } from "../errors.js";
 import { HTTP_SEND_CHUNK_BYTES } from "../limits.js";
 import type { Runtime } from "../runtime.js";
 import type { Access } from "./access.js";
-import { HOST_PIECE_BYTES, type Host, type HostContent, type HostOptions } from "./host.js";
+import {
+  HOST_PIECE_BYTES,
+  type Host,
+  type HostContent,
+  type HostLimits,
+  type HostOptions,
+} from "./host.js";
 import type { HttpAnswer, HttpClient, HttpRequest } from "./http-client.js";
 import { HttpSource } from "./http-source.js";
-import type { ByteRange, SourceLimits } from "./source.js";
+import type { ByteRange } from "./source.js";
 
 export interface HttpHostOptions {
   readonly name: string;
   /** The folder that is to hold the head, with or without a slash at its end. */
   readonly url: string;
   readonly access: Access;
-  readonly limits: SourceLimits;
+  readonly limits: HostLimits;
   readonly runtime: Runtime;
 }
 
@@ -104,7 +110,8 @@ export class HttpHost implements Host {
   ): Promise<boolean> {
     const headers = { "content-type": "application/octet-stream" };
     const body = { sizeBytes: content.sizeBytes, chunks: chunksOf(content) };
-    return this.#ask({ method: "PUT", url, headers, body, signal }, (answer) => {
+    const waitMs = this.#options.limits.storeMs;
+    return this.#ask({ method: "PUT", url, headers, body, waitMs, signal }, (answer) => {
       if (mayMiss && (isMissing(answer.status) || answer.status === 500)) return false;
       checkDone(answer, content.sizeBytes);
       return true;
@@ -114,7 +121,8 @@ export class HttpHost implements Host {
   /** @returns whether the server moves files at all */
   async #move(from: string, to: string, { signal }: HostOptions): Promise<boolean> {
     const headers = { destination: this.#locate(to).href, overwrite: "T" };
-    const request = { method: "MOVE", url: this.#locate(from), headers, signal } as const;
+    const waitMs = this.#options.limits.storeMs;
+    const request = { method: "MOVE", url: this.#locate(from), headers, waitMs, signal } as const;
     return this.#ask(request, (answer) => {
       if (MOVE_REFUSED.includes(answer.status)) return false;
       checkDone(answer);

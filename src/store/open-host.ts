@@ -4,10 +4,9 @@ import { HOST_LIMITS, RETRY_ATTEMPTS, RETRY_DELAY_MS, RETRY_REST_MAX_MS } from "
 import type { Runtime } from "../runtime.js";
 import type { Access } from "./access.js";
 import { FileHost } from "./file-host.js";
-import type { Host } from "./host.js";
+import type { Host, HostLimits } from "./host.js";
 import { HttpHost } from "./http-host.js";
 import { retryingHost } from "./retrying-host.js";
-import type { SourceLimits } from "./source.js";
 import { parseStoreUrl } from "./store-url.js";
 
 export interface OpenHostOptions {
@@ -15,7 +14,7 @@ export interface OpenHostOptions {
   readonly url: string;
   /** Who we are there, and whom we believe; nobody and the usual authorities when not given. */
   readonly access?: Access;
-  readonly limits?: SourceLimits;
+  readonly limits?: HostLimits;
   readonly runtime: Runtime;
 }
 

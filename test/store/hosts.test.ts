@@ -83,8 +83,7 @@ async function openPutServer(): Promise<TestHost> {
 
 /** Closed when the test ends. */
 function openFor(url: string, access: Access = {}): Host {
-  const options = { name: "a", url, access, limits: PATIENT_LIMITS, runtime: testRuntime() };
-  const host = openHost(options);
+  const host = openHost({ name: "a", url, access, runtime: testRuntime() });
   onTestFinished(() => host.close());
   return host;
 }

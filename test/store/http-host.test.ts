@@ -55,6 +55,18 @@ describe("a server that takes files", () => {
     expect(BYTES.equals(server.files.get("pack") ?? new Uint8Array())).toBe(true);
   });
 
+  it("and takes its time to store what was sent is waited for", async () => {
+    const slowly: Fault = (request, response) => {
+      if (request.method !== "PUT") return false;
+      const answer = () => response.writeHead(201).end();
+      request.resume().on("end", () => setTimeout(answer, 4 * HASTY_LIMITS.firstByteMs));
+      return true;
+    };
+    const { host } = await open(slowly, HASTY_LIMITS, 20_000);
+
+    await expect(host.put("pack", contentOf(BYTES), options)).resolves.toBeUndefined();
+  });
+
   it("and cannot move files is asked to but once", async () => {
     const { host, server } = await open();
 
@@ -120,10 +132,12 @@ function swallow(...[request]: Parameters<Fault>): boolean {
 async function open(
   fault: Fault = () => false,
   limits: SourceLimits = PATIENT_LIMITS,
+  storeMs = limits.firstByteMs,
 ): Promise<{ readonly host: Host; readonly server: PutServer }> {
   const server = await startPutServer();
   server.fail(fault);
-  const host = openHost({ name: "a", url: server.url, limits, runtime: testRuntime() });
+  const order = { name: "a", url: server.url, limits: { ...limits, storeMs } };
+  const host = openHost({ ...order, runtime: testRuntime() });
   onTestFinished(() => host.close());
   return { host, server };
 }
