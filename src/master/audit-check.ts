@@ -125,7 +125,7 @@ export class PlaceCheck {
       const range = rangeOf(run);
       const bytes = await this.#read(path, range);
       if (bytes === undefined) {
-        this.#find("short", path, `no ${range.sizeBytes} bytes at ${range.offset}`);
+        this.#find("rotten", path, `${range.sizeBytes} bytes at ${range.offset} cannot be read`);
         return;
       }
       for (const block of run) {

@@ -35,7 +35,8 @@ export interface AuditFinding {
 }
 
 /**
- * `unreachable`: the place does not answer. `missing`, `short`: the file. `rotten`: what it holds is not what was published.
+ * `unreachable`: the place does not answer. `missing`, `short`: the file. `rotten`: what it holds is not what was published, or
+ * cannot be read.
  * `stale`: an older head.
  */
 export type FindingKind = "unreachable" | "missing" | "short" | "rotten" | "stale";
