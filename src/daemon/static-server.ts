@@ -3,17 +3,18 @@
  * Any web server can stand in its place; only the long poll is ours (docs/formats.md, "long poll").
  */
 import { connect } from "node:net";
-import { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { BufferPool } from "../bytes/buffer-pool.js";
 import { systemCode } from "../disk/disk-failure.js";
 import { removeFile } from "../disk/durable.js";
-import { type FileIdentity, isSocket, readRange, streamFile } from "../disk/files.js";
+import { FILE_PIECE_BYTES, type FileIdentity, isSocket, readRange } from "../disk/files.js";
 import { servedFile } from "../disk/served-file.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import type { Runtime } from "../runtime.js";
 import { parseByteRange } from "./byte-range.js";
 import { HeadWatch } from "./head-watch.js";
 import type { Metrics } from "./metrics.js";
+import { sendFile } from "./send-file.js";
 import { type Located, locate } from "./served-path.js";
 import { formatStatusPage } from "./status-page.js";
 
@@ -44,7 +45,8 @@ export async function serveFolders(options: ServeOptions): Promise<StaticServer>
   const stopped = new AbortController();
   const watch = new HeadWatch(etagOf);
   const server = createServer();
-  addRoutes(server, { ...options, watch, stopped: stopped.signal });
+  const pieces = new BufferPool(FILE_PIECE_BYTES);
+  addRoutes(server, { ...options, watch, pieces, stopped: stopped.signal });
   await listen(server, options.listen);
   const close = async (): Promise<void> => {
     stopped.abort();
@@ -71,6 +73,7 @@ function addressUrl(address: ListenAddress): string {
 
 interface Serving extends ServeOptions {
   readonly watch: HeadWatch;
+  readonly pieces: BufferPool;
   readonly stopped: AbortSignal;
 }
 
@@ -202,7 +205,7 @@ async function sendBody(serving: Serving, reply: FastifyReply, body: Body): Prom
   serving.metrics?.add("dupmirror_http_sent_bytes_total", { mirror: file.mirror }, sizeBytes);
   const signal = serving.stopped;
   if (sizeBytes > WHOLE_READ_MAX_BYTES) {
-    return reply.send(Readable.from(cut(streamFile(file.path, { start, signal }), sizeBytes)));
+    return await sendPieces(serving, reply, body);
   }
   const bytes = await readRange(file.path, start, sizeBytes, { signal });
   // A head that was replaced in between goes out under the ETag of neither version.
@@ -210,17 +213,27 @@ async function sendBody(serving: Serving, reply: FastifyReply, body: Body): Prom
   return reply.send(bytes);
 }
 
-async function* cut(
-  chunks: AsyncIterable<Uint8Array>,
-  sizeBytes: number,
-): AsyncGenerator<Uint8Array> {
-  let left = sizeBytes;
-  for await (const chunk of chunks) {
-    yield chunk.length <= left ? chunk : chunk.subarray(0, left);
-    left -= chunk.length;
-    if (left <= 0) return;
+/** Not by fastify, which does not tell when a piece is sent, and its memory free. */
+async function sendPieces(
+  { pieces, runtime, stopped }: Serving,
+  reply: FastifyReply,
+  { file, start, sizeBytes }: Body,
+): Promise<FastifyReply> {
+  reply.hijack();
+  const response = reply.raw;
+  response.statusCode = reply.statusCode;
+  for (const [name, value = ""] of Object.entries(reply.getHeaders())) {
+    response.setHeader(name, value);
   }
-  throw new MirrorError("SOURCE_SHORT", `a file lost its last ${left} bytes while it was sent`);
+  try {
+    await sendFile(response, { file: file.path, start, sizeBytes, pieces, signal: stopped });
+  } catch (error) {
+    if (!response.destroyed) {
+      runtime.log.error("http.failed", { url: reply.request.url, message: String(error) });
+    }
+    response.destroy();
+  }
+  return reply;
 }
 
 /** RFC 7240: `Prefer: wait=N` with an If-None-Match that still holds waits for the next head. */

@@ -98,17 +98,24 @@ export async function readRange(
   });
 }
 
-/** The bytes of a file of a source from `start` to its end; throws as `readRange` does. */
+/**
+ * The bytes of a file of a source from `start` to its end, in pieces of FILE_PIECE_BYTES, the last one shorter; throws as
+ * `readRange` does. Each piece has memory of its own, or what `take` gives for it: so many bytes.
+ */
 export async function* streamFile(
   file: string,
-  options: { readonly start?: number; readonly signal: AbortSignal },
+  options: {
+    readonly start?: number;
+    readonly take?: () => Uint8Array;
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<Uint8Array> {
-  const { signal } = options;
+  const { take = () => Buffer.allocUnsafe(FILE_PIECE_BYTES), signal } = options;
   const handle = await openUnlessAborted(file, signal);
   try {
     let position = options.start ?? 0;
-    for (let size = CHUNK_BYTES; size === CHUNK_BYTES; position += size) {
-      const bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (let size = FILE_PIECE_BYTES; size === FILE_PIECE_BYTES; position += size) {
+      const bytes = take();
       size = await unlessAborted(signal, () => fill(file, handle, bytes, position));
       if (size > 0) yield bytes.subarray(0, size);
     }
@@ -119,7 +126,7 @@ export async function* streamFile(
   }
 }
 
-const CHUNK_BYTES = 256 * 1024;
+export const FILE_PIECE_BYTES = 256 * 1024;
 
 async function openSource(file: string): Promise<FileHandle> {
   try {

@@ -3,6 +3,7 @@
  * across the borders of files, beside what this thread does; a few stripes are in memory, whatever the size of the set.
  */
 import { createHash } from "node:crypto";
+import { BufferPool } from "../bytes/buffer-pool.js";
 import { sha256Async } from "../bytes/digest.js";
 import type { FileRole, Wrapping } from "../duplicity/names.js";
 import { blockSize, encodeBlocks } from "../erasure/codec.js";
@@ -10,7 +11,6 @@ import type { Shape } from "../erasure/shape.js";
 import { compressStripe } from "../erasure/stripe.js";
 import { STRIPE_SIZE_BYTES } from "../limits.js";
 import type { Stripe } from "../manifest/file-table.js";
-import { BufferPool } from "./buffer-pool.js";
 
 /** A file of the repository that shall be coded. */
 export interface PlainFile {

@@ -7,6 +7,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { request as httpRequest } from "node:http";
@@ -83,6 +84,29 @@ describe("serveFolders", () => {
     expect(part.status).toBe(206);
     const bytes = Buffer.from(await part.arrayBuffer());
     expect(large.subarray(300_001, 900_000).equals(bytes)).toBe(true);
+  });
+
+  it("gives every one of many readers its own bytes, those too that are slow or leave", async () => {
+    const files = Array.from({ length: 12 }, (_, number) => Buffer.alloc(8_000_003, number + 1));
+    for (const [number, bytes] of files.entries()) {
+      writeFileSync(path.join(folder, `shares/0/s/1/v${number + 10}`), bytes);
+    }
+    const answers = await Promise.all(files.map((_, at) => get(`/pub/shares/0/s/1/v${at + 10}`)));
+    const [first, ...others] = answers;
+    await first?.body?.cancel();
+    for (const [at, answer] of others.entries()) {
+      const got = Buffer.from(await answer.arrayBuffer());
+      expect(files[at + 1]?.equals(got)).toBe(true);
+    }
+  });
+
+  it("breaks off when a file becomes shorter while it is sent", async () => {
+    const file = path.join(folder, "shares/0/s/1/v9");
+    writeFileSync(file, Buffer.alloc(64_000_000));
+    const answer = await get("/pub/shares/0/s/1/v9");
+    truncateSync(file, 1000);
+    await expect(answer.arrayBuffer()).rejects.toThrow();
+    expect((await get("/pub/head")).status).toBe(200);
   });
 
   it.each([
