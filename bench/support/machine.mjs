@@ -34,7 +34,8 @@ export function describeMachine() {
   const system = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
   const processors = `${cpus().length} x ${cpus()[0].model.trim()}`;
   const memory = `${Math.round(totalmem() / 1e9)} GB`;
-  return [system, `Linux ${release()}`, processors, memory, `Node ${process.versions.node}`].join(
+  const kernel = /^\d+\.\d+/.exec(release())?.[0] ?? release();
+  return [system, `Linux ${kernel}`, processors, memory, `Node ${process.versions.node}`].join(
     ", ",
   );
 }
