@@ -14,6 +14,15 @@ function killsOf({ usesThreads }: Update): number {
   return usesThreads ? 100 : 160;
 }
 
+/** So many, and where there are many, more than a fifth of them in either phase that changes something. */
+function isEnough(killedIn: readonly Phase[], kills: number): boolean {
+  if (killedIn.length < kills) return false;
+  if (!IS_SLOW) return true;
+  return ["build", "commit"].every(
+    (phase) => killedIn.filter((one) => one === phase).length > kills / 5,
+  );
+}
+
 describe("a replica killed with SIGKILL at random moments", () => {
   const updates = usePublishedUpdates();
   const { seed } = updates;
@@ -29,7 +38,7 @@ describe("a replica killed with SIGKILL at random moments", () => {
     const versions = stops.map((tree) => filesOf(tree));
     const killedIn: Phase[] = [];
     let filesRead = 0;
-    for (let round = 0; killedIn.length < kills; round++) {
+    for (let round = 0; !isEnough(killedIn, kills); round++) {
       expect(round, "rounds that did not end before the kill").toBeLessThan(10 * kills);
       const said = `round ${round} (SEED=${seed})`;
       replica.reset();
@@ -47,9 +56,5 @@ describe("a replica killed with SIGKILL at random moments", () => {
       filesRead += reader.filesRead();
     }
     expect(filesRead).toBeGreaterThan(0);
-    if (!IS_SLOW) return;
-    for (const phase of ["build", "commit"]) {
-      expect(killedIn.filter((one) => one === phase).length, phase).toBeGreaterThan(kills / 5);
-    }
   });
 });
