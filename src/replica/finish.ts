@@ -50,6 +50,12 @@ export function dropUnfinished({ opened, files, position }: Operation): void {
   if (!isAwaited) closeStaging(opened.tree, position?.tree.mtime);
 }
 
+/** A verification is at its end: what a repair left has nothing more to mend. */
+export function dropRepair({ opened, position }: Operation): void {
+  if (findUnfinished(opened.tree)?.purpose !== "repair") return;
+  closeStaging(opened.tree, position?.tree.mtime);
+}
+
 function isWorthFinishing(found: FoundBuild, head: Head): boolean {
   const { purpose, set, stagedBytes, totalBytes } = found;
   if (purpose !== "sync" || !retainsChain(head, found)) return false;

@@ -11,6 +11,7 @@ import type { Finding } from "./compare.js";
 import { type ComparePort, openComparePort } from "./compare-port.js";
 import { batchesOf, compareBatches } from "./compare-tree.js";
 import type { Compared } from "./comparer.js";
+import { dropRepair } from "./finish.js";
 import { doneVerify, writeLastVerify } from "./last-verify.js";
 import type { OpenedSets } from "./open-sets.js";
 import {
@@ -151,6 +152,7 @@ class Verification {
     const report = verifyReport(this.#operation, { position, progress, isResumed, repaired });
     writeLastVerify(files, doneVerify(this.#options.runtime.clock.now(), report));
     forgetVerify(files);
+    dropRepair(this.#operation);
     return report;
   }
 

@@ -255,6 +255,29 @@ test("a repair that was cut off is gone on with by the next, also after a cycle"
   expect(replica.faults(FIRST)).toEqual([]);
 });
 
+test("a repair that was cut off leaves nothing once a verification finds all right", async () => {
+  const work = fastTemporaryFolder();
+  const publication = await publishHistory(`${work}/publication`, [FIRST]);
+  const replica = new TestReplica(work, [publication]);
+  await replica.sync();
+  const lost = ["a/3", "a/4", "b", "c"];
+  mkdirSync(`${work}/elsewhere/a`, { recursive: true });
+  for (const name of lost) renameSync(`${replica.tree}/${name}`, `${work}/elsewhere/${name}`);
+  const heal = cutSources(publication, CUT_BYTES);
+  await expect(replica.verify({ repair: true })).rejects.toMatchObject(FAILED);
+  heal();
+  for (const name of lost) renameSync(`${work}/elsewhere/${name}`, `${replica.tree}/${name}`);
+  utimesSync(`${replica.tree}/a`, 1, 1);
+  utimesSync(replica.tree, 9000, 9000);
+  for (const name of readdirSync(replica.state).filter((one) => one.startsWith("verif"))) {
+    rmSync(`${replica.state}/${name}`, { recursive: true });
+  }
+  expect(existsSync(`${replica.tree}/.dupmirror/stage`)).toBe(true);
+  expect((await replica.verify({ repair: true })).repaired).toBeUndefined();
+  expect(replica.faults(FIRST)).toEqual([]);
+  expect(existsSync(`${replica.tree}/.dupmirror`)).toBe(false);
+});
+
 /** All of `a` and most of `b`. */
 const CUT_BYTES = 5.5 * MIB;
 const FAILED = { code: "SHARES_TOO_FEW" };

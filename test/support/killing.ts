@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { CliResult, RunningCommand } from "./cli.js";
 
 /** Kills the command with SIGKILL once `delayMs` have gone by, unless it ends first. */
@@ -23,13 +23,22 @@ export function whileStopped<T>(command: RunningCommand, use: () => T): T {
 /** Every thread of it, also one that the signal found waiting for a disk; or it has ended. */
 function hasStopped(processId: number): boolean {
   const tasks = `/proc/${processId}/task`;
-  if (!existsSync(tasks)) return true;
-  return readdirSync(tasks).every((task) => "TZX".includes(stateOf(`${tasks}/${task}/stat`)));
+  let names: string[];
+  try {
+    names = readdirSync(tasks);
+  } catch {
+    return true;
+  }
+  return names.every((task) => "TZX".includes(stateOf(`${tasks}/${task}/stat`)));
 }
 
-/** One letter (proc_pid_stat(5)); a thread that is gone is as good as dead. */
+/** One letter (proc_pid_stat(5)); a thread that is gone, or goes while it is looked at, is as good as dead. */
 function stateOf(file: string): string {
-  if (!existsSync(file)) return "X";
-  const stat = readFileSync(file, "latin1");
+  let stat: string;
+  try {
+    stat = readFileSync(file, "latin1");
+  } catch {
+    return "X";
+  }
   return stat.charAt(stat.lastIndexOf(")") + 2);
 }
