@@ -13,6 +13,7 @@ import {
 import type { HttpAnswer, HttpClient, HttpRequest } from "./http-client.js";
 import { HttpSource } from "./http-source.js";
 import type { ByteRange } from "./source.js";
+import { locateFile, webAddress } from "./web-address.js";
 
 export interface HttpHostOptions {
   readonly name: string;
@@ -39,8 +40,7 @@ export class HttpHost implements Host {
     this.name = options.name;
     this.#options = options;
     this.#source = new HttpSource(options);
-    this.#base = new URL(options.url);
-    if (!this.#base.pathname.endsWith("/")) this.#base.pathname += "/";
+    this.#base = webAddress(options.url).base;
   }
 
   async make(options: HostOptions): Promise<void> {
@@ -158,7 +158,7 @@ export class HttpHost implements Host {
   }
 
   #locate(path: string): URL {
-    return new URL(path.split("/").map(encodeURIComponent).join("/"), this.#base);
+    return locateFile(this.#base, path);
   }
 }
 

@@ -14,7 +14,7 @@ import type {
   SourceLimits,
   Traffic,
 } from "./source.js";
-import { type WebAddress, webAddress } from "./web-address.js";
+import { locateFile, type WebAddress, webAddress } from "./web-address.js";
 
 export interface HttpSourceOptions {
   readonly name: string;
@@ -82,7 +82,7 @@ export class HttpSource implements Source {
   }
 
   #locate(path: string): URL {
-    return new URL(path.split("/").map(encodeURIComponent).join("/"), this.#address.base);
+    return locateFile(this.#address.base, path);
   }
 }
 

@@ -12,3 +12,8 @@ export function webAddress(url: string): WebAddress {
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return socket === undefined ? { base } : { base, socketPath: decodeURIComponent(socket) };
 }
+
+/** The URL of a published file below `base`. */
+export function locateFile(base: URL, path: string): URL {
+  return new URL(path.split("/").map(encodeURIComponent).join("/"), base);
+}
