@@ -12,18 +12,8 @@ import { changed, fifo, file, folder, link, model, writeModel } from "./support/
 import { publishHistory, type TestPublication } from "./support/publication.js";
 
 vi.mock("../../src/disk/durable.js", async (original) => {
-  const { cuttable } = await import("./support/crashing.js");
-  return cuttable(await original<object>(), [
-    "replaceFile",
-    "writeAt",
-    "truncateFile",
-    "moveFile",
-    "syncFile",
-    "syncFolder",
-    "makeFolder",
-    "removeFolder",
-    "removeFile",
-  ]);
+  const { cuttable, DURABLE_STEPS } = await import("./support/crashing.js");
+  return cuttable(await original<object>(), DURABLE_STEPS);
 });
 vi.mock("../../src/disk/files.js", async (original) => {
   const { cuttable } = await import("./support/crashing.js");

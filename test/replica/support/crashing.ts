@@ -77,3 +77,16 @@ function watch(method: unknown): (...parameters: unknown[]) => unknown {
     return result;
   };
 }
+
+/** Each step of `disk/durable.ts` that changes something. */
+export const DURABLE_STEPS = [
+  "replaceFile",
+  "writeAt",
+  "truncateFile",
+  "moveFile",
+  "syncFile",
+  "syncFolder",
+  "makeFolder",
+  "removeFolder",
+  "removeFile",
+] as const;
