@@ -1,5 +1,6 @@
 /** From a request's URL to a file of a served folder; nothing else is reachable. */
 import path from "node:path";
+import { TABLES } from "../manifest/paths.js";
 
 export interface Located {
   /** Name of the folder, `""` for the one at `/`. */
@@ -34,7 +35,7 @@ export function locate(folders: ReadonlyMap<string, string>, url: string): Locat
 }
 
 const TYPES: ReadonlyMap<string, string> = new Map([["ledger", "application/x-ndjson"]]);
-const IMMUTABLE: ReadonlySet<string> = new Set(["volumes", "records", "contents"]);
+const IMMUTABLE: ReadonlySet<string> = new Set(TABLES);
 
 /** Undefined when a component is malformed, hidden, or leads elsewhere. */
 function toComponents(urlPath: string): string[] | undefined {

@@ -80,6 +80,11 @@ export function stripeOffsets(file: CodedFile, shape: Shape): number[] {
   });
 }
 
+/** SHA-256 of the block that `share` has of a stripe. */
+export function blockHash({ blockHashes }: Pick<Stripe, "blockHashes">, share: number): Uint8Array {
+  return blockHashes.subarray(share * HASH_SIZE_BYTES, (share + 1) * HASH_SIZE_BYTES);
+}
+
 /** What the next file of the page is coded against. */
 interface Last {
   readonly set: SetId | undefined;

@@ -9,18 +9,18 @@ export const HEAD_PATH = "head";
 export const KEY_PATH = "key.pub";
 
 /** What a share's packs hold: volumes, or manifests and sigtars. */
-export type Stream = "volumes" | "records";
+export const STREAMS = ["volumes", "records"] as const;
+export type Stream = (typeof STREAMS)[number];
+
+/** The tables of a set that have a file of their own when they are not in its ledger line. */
+export const TABLES = [...STREAMS, "contents"] as const;
 
 export function ledgerPath(session: string, chain: number): string {
   return `ledger/${session}/${formatTime(chain)}.jsonl`;
 }
 
 /** The file that holds the pages of a table that is not in the ledger line. */
-export function tablePath(
-  table: "volumes" | "records" | "contents",
-  session: string,
-  set: SetId,
-): string {
+export function tablePath(table: (typeof TABLES)[number], session: string, set: SetId): string {
   return `${table}/${session}/${formatSetName(set)}`;
 }
 

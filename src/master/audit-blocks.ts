@@ -1,17 +1,17 @@
 /** Blocks of a share as they lie in a pack. */
 import { equalBytes, sha256Async } from "../bytes/digest.js";
 import { RANGE_MAX_BYTES } from "../limits.js";
+import { blockHash } from "../manifest/file-table.js";
 import type { ByteRange } from "../store/source.js";
 import type { TrueBlock } from "./audit-truth.js";
 
 /** Whether `bytes` are what was published as this block of `share`. */
 export async function isBlock(
   bytes: Uint8Array,
-  { hashes }: TrueBlock,
+  block: TrueBlock,
   share: number,
 ): Promise<boolean> {
-  const expected = hashes.subarray(share * HASH_SIZE_BYTES, (share + 1) * HASH_SIZE_BYTES);
-  return equalBytes(await sha256Async(bytes), expected);
+  return equalBytes(await sha256Async(bytes), blockHash(block, share));
 }
 
 /** Those that lie one behind the other together, as far as one read goes. */
@@ -42,5 +42,3 @@ export function cutBlock(bytes: Uint8Array, range: ByteRange, block: TrueBlock):
   const start = block.offset - range.offset;
   return bytes.subarray(start, start + block.sizeBytes);
 }
-
-const HASH_SIZE_BYTES = 32;

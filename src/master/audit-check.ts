@@ -9,7 +9,6 @@ import type { AuditFinding, FindingKind } from "./audit-report.js";
 import {
   endOf,
   listTables,
-  openHead,
   readHeadBytes,
   readPacks,
   readPage,
@@ -18,6 +17,7 @@ import {
   type TrueTable,
   type Truth,
 } from "./audit-truth.js";
+import { openOwnHead } from "./own-head.js";
 
 export interface CheckOptions {
   readonly truth: Truth;
@@ -177,7 +177,7 @@ export class PlaceCheck {
       this.#find("missing", HEAD_PATH, "there is no head");
       return;
     }
-    const there = openHead(bytes, key);
+    const there = openOwnHead(bytes, key);
     if (there === undefined) this.#find("rotten", HEAD_PATH, "it is no head that our key signed");
     else {
       const detail = `generation ${there.generation}, expected ${truth.head.generation}`;

@@ -4,15 +4,22 @@ import { blockSize } from "../erasure/codec.js";
 import type { Shape } from "../erasure/shape.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import { HEAD_MAX_BYTES } from "../limits.js";
-import { decodeFileTable } from "../manifest/file-table.js";
-import { type Head, type LedgerReference, parseHead } from "../manifest/head.js";
+import { decodeFileTable, stripeOffsets } from "../manifest/file-table.js";
+import type { Head, LedgerReference } from "../manifest/head.js";
 import { formatVerifierKey, type SigningKey } from "../manifest/keys.js";
 import { FIRST_LINE_PREVIOUS, joinLedger, type LedgerLine } from "../manifest/ledger.js";
-import { HEAD_PATH, ledgerPath, type Stream, tablePath } from "../manifest/paths.js";
-import { openNote } from "../manifest/signed-note.js";
+import {
+  HEAD_PATH,
+  ledgerPath,
+  STREAMS,
+  type Stream,
+  TABLES,
+  tablePath,
+} from "../manifest/paths.js";
 import { hashPage, unpackPage } from "../manifest/table.js";
 import { allOver } from "../retrieve/settle.js";
 import { findCopy, type Place } from "./audit-place.js";
+import { openOwnHead } from "./own-head.js";
 
 export interface Truth {
   readonly head: Head;
@@ -59,7 +66,7 @@ export interface TrueBlock {
   readonly sizeBytes: number;
   readonly storedSizeBytes: number;
   /** n SHA-256 hashes, 32 bytes each, share 0 first. */
-  readonly hashes: Uint8Array;
+  readonly blockHashes: Uint8Array;
 }
 
 /** @throws MirrorError NO_SOURCE when no place has a head of ours, or a ledger that it names */
@@ -102,21 +109,30 @@ export interface TruthOptions {
 export function listTables({ head, chains }: Truth): TrueTable[] {
   const tables: TrueTable[] = [];
   for (const line of chains.flatMap(({ lines }) => lines)) {
-    for (const table of ["volumes", "records", "contents"] as const) {
+    for (const table of TABLES) {
       const written = line[table];
       if (written === undefined || written.kind === "inline" || written.pages.length === 0)
         continue;
       const path = tablePath(table, head.session, line.set);
-      let offset = 0;
-      const pages = written.pages.map(({ sizeBytes, hash }) => {
-        const page = { path, offset, sizeBytes, hash };
-        offset += sizeBytes;
-        return page;
-      });
-      tables.push({ path, sizeBytes: offset, pages });
+      const pages = placePages(path, written.pages);
+      const sizeBytes = pages.reduce((sum, page) => sum + page.sizeBytes, 0);
+      tables.push({ path, sizeBytes, pages });
     }
   }
   return tables;
+}
+
+/** The pages of a table lie one after the other. */
+function placePages(
+  path: string,
+  pages: readonly Pick<TruePage, "sizeBytes" | "hash">[],
+): TruePage[] {
+  let end = 0;
+  return pages.map(({ sizeBytes, hash }) => {
+    const offset = end;
+    end += sizeBytes;
+    return { path, offset, sizeBytes, hash };
+  });
 }
 
 /** The page from the first place that has it; undefined when none has. */
@@ -136,7 +152,7 @@ export async function* readPacks(
   signal: AbortSignal,
 ): AsyncGenerator<TruePack> {
   for (const chain of truth.chains) {
-    for (const stream of ["volumes", "records"] as const) {
+    for (const stream of STREAMS) {
       yield* readSeries(chain, { truth, stream, places, signal });
     }
   }
@@ -178,18 +194,8 @@ async function readHead(
 ): Promise<HeadCopy | undefined> {
   const bytes = await readHeadBytes(place, signal);
   if (bytes === undefined) return undefined;
-  const head = openHead(bytes, key);
+  const head = openOwnHead(bytes, key);
   return head?.mirror === mirror ? { head, bytes, isOwn: place.isPublication } : undefined;
-}
-
-/** Undefined for what is no head that our key signed. */
-export function openHead(bytes: Uint8Array, key: SigningKey): Head | undefined {
-  try {
-    return parseHead(openNote(bytes, [key.verifier]));
-  } catch (error) {
-    if (isMirrorError(error, "SIGNATURE_INVALID", "HEAD_INVALID")) return undefined;
-    throw error;
-  }
 }
 
 /** The newest of the publication's session; without that, of the session that was published last. */
@@ -251,14 +257,13 @@ async function* readChainFiles(
 }
 
 async function readFiles(page: Uint8Array, shape: Shape): Promise<FileBlocks[]> {
-  return decodeFileTable(await unpackPage(page), shape).map(({ pack, offset, stripes }) => {
-    let next = offset;
-    const blocks = stripes.map(({ storedSizeBytes, blockHashes: hashes }) => {
+  return decodeFileTable(await unpackPage(page), shape).map((file) => {
+    const offsets = stripeOffsets(file, shape);
+    const blocks = file.stripes.map(({ storedSizeBytes, blockHashes }, at) => {
       const sizeBytes = blockSize(storedSizeBytes, shape.k);
-      next += sizeBytes;
-      return { offset: next - sizeBytes, sizeBytes, storedSizeBytes, hashes };
+      return { offset: offsets[at] ?? 0, sizeBytes, storedSizeBytes, blockHashes };
     });
-    return { pack, blocks };
+    return { pack: file.pack, blocks };
   });
 }
 
@@ -272,9 +277,5 @@ async function* readTable(
     return;
   }
   const path = tablePath(stream, truth.head.session, line.set);
-  let offset = 0;
-  for (const { sizeBytes, hash } of table.pages) {
-    yield await readPage(places, { path, offset, sizeBytes, hash }, signal);
-    offset += sizeBytes;
-  }
+  for (const page of placePages(path, table.pages)) yield await readPage(places, page, signal);
 }

@@ -4,7 +4,14 @@ import { fileIdentity } from "../disk/files.js";
 import { MirrorError } from "../errors.js";
 import type { Head } from "../manifest/head.js";
 import type { LedgerLine } from "../manifest/ledger.js";
-import { ledgerPath, packPath, type Stream, tablePath } from "../manifest/paths.js";
+import {
+  ledgerPath,
+  packPath,
+  STREAMS,
+  type Stream,
+  TABLES,
+  tablePath,
+} from "../manifest/paths.js";
 import { findMissing, type MissingLines } from "./held.js";
 import type { Publication } from "./publication.js";
 import { FIRST_PACKS, type PackEnd, readEnds } from "./stream-end.js";
@@ -61,8 +68,6 @@ export function countBytes(steps: readonly PushStep[]): number {
   return files.reduce((sum, { sizeBytes, heldBytes }) => sum + sizeBytes - heldBytes, 0);
 }
 
-const STREAMS = ["volumes", "records"] as const;
-
 async function listPacks(missing: MissingLines, options: PushPlanOptions): Promise<PushFile[]> {
   const { publication, shares, signal } = options;
   const { chain, from, to } = missing;
@@ -113,7 +118,7 @@ function listSeries(
 function listTables({ chain, from, to }: MissingLines, session: string): PushFile[] {
   const files: PushFile[] = [];
   for (const line of chain.lines.slice(from, to)) {
-    for (const table of ["volumes", "records", "contents"] as const) {
+    for (const table of TABLES) {
       const written = line[table];
       if (written === undefined || written.kind === "inline") continue;
       const sizeBytes = written.pages.reduce((sum, page) => sum + page.sizeBytes, 0);

@@ -1,15 +1,15 @@
 /** Brings hosts to what a head names, in the order of the publication itself: blocks and tables, ledgers, and the head last. */
 import { equalBytes } from "../bytes/digest.js";
-import { isMirrorError, MirrorError } from "../errors.js";
+import { MirrorError } from "../errors.js";
 import { HEAD_MAX_BYTES } from "../limits.js";
-import { type Head, parseHead } from "../manifest/head.js";
+import type { Head } from "../manifest/head.js";
 import type { SigningKey } from "../manifest/keys.js";
-import { HEAD_PATH, KEY_PATH, packPath } from "../manifest/paths.js";
-import { openNote } from "../manifest/signed-note.js";
+import { HEAD_PATH, KEY_PATH, packPath, STREAMS } from "../manifest/paths.js";
 import type { Runtime } from "../runtime.js";
 import type { Host } from "../store/host.js";
 import { beginFilling, isKnown, readFilled, writeFilled } from "./filled.js";
 import { findMissing } from "./held.js";
+import { openOwnHead } from "./own-head.js";
 import { countBytes, planPush } from "./plan-push.js";
 import type { Publication } from "./publication.js";
 import { putFile } from "./put-file.js";
@@ -122,13 +122,8 @@ async function readHostHead(
   const sizeBytes = await host.size(HEAD_PATH, { signal });
   if (sizeBytes === undefined || sizeBytes > HEAD_MAX_BYTES) return undefined;
   const bytes = await host.read(HEAD_PATH, { offset: 0, sizeBytes }, { signal });
-  try {
-    const head = parseHead(openNote(bytes, [key.verifier]));
-    return head.session === publication.session ? head : undefined;
-  } catch (error) {
-    if (isMirrorError(error, "SIGNATURE_INVALID", "HEAD_INVALID")) return undefined;
-    throw error;
-  }
+  const head = openOwnHead(bytes, key);
+  return head?.session === publication.session ? head : undefined;
 }
 
 /** Whether the last pack of each share and chain is as long as `held` says: a host that was emptied is filled anew. */
@@ -156,7 +151,7 @@ async function hasPacks(
   place: { readonly share: number; readonly session: string; readonly chain: number },
   { ends, signal }: { readonly ends: PackEnds; readonly signal: AbortSignal },
 ): Promise<boolean> {
-  for (const stream of ["volumes", "records"] as const) {
+  for (const stream of STREAMS) {
     const { pack, offset } = ends[stream];
     const sizeBytes = await host.size(packPath({ ...place, stream, pack }), { signal });
     if ((sizeBytes ?? 0) < offset) return false;

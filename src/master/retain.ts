@@ -2,7 +2,7 @@
 import path from "node:path";
 import { makeFolder, removeFile, removeFolder, replaceFile } from "../disk/durable.js";
 import { listFolder, readFileIfPresent } from "../disk/files.js";
-import { ledgerPath, packPath, tablePath } from "../manifest/paths.js";
+import { ledgerPath, packPath, TABLES, tablePath } from "../manifest/paths.js";
 import type { Hosts } from "./hosts.js";
 import type { Publication } from "./publication.js";
 
@@ -58,8 +58,6 @@ function listNamed({ session, chains }: Publication): Set<string> {
   }
   return named;
 }
-
-const TABLES = ["volumes", "records", "contents"] as const;
 
 function listPlaces(folder: string): string[] {
   const below = (place: string): string[] =>

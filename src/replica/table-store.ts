@@ -6,7 +6,7 @@ import { readFileIfPresent, writeNewFile } from "../disk/files.js";
 import { formatSetName } from "../duplicity/names.js";
 import { MirrorError } from "../errors.js";
 import type { LedgerLine, PageReference, Table } from "../manifest/ledger.js";
-import { tablePath } from "../manifest/paths.js";
+import { STREAMS, tablePath } from "../manifest/paths.js";
 import { hashPage, unpackPage } from "../manifest/table.js";
 import { readDocument } from "../retrieve/document.js";
 import type { SourcePool } from "../retrieve/source-pool.js";
@@ -126,7 +126,7 @@ export class TableStore {
   /** Contents that are not published are made here, from the set itself. */
   async #describe(line: LedgerLine, path: string, signal: AbortSignal): Promise<void> {
     if (this.#described.has(path)) return;
-    for (const name of ["volumes", "records"] as const) {
+    for (const name of STREAMS) {
       await this.prepare(line, name, () => true, signal);
     }
     let count = 0;

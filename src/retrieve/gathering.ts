@@ -3,6 +3,7 @@ import { equalBytes, sha256Async } from "../bytes/digest.js";
 import { decodeBlocks } from "../erasure/codec.js";
 import { decompressStripe } from "../erasure/stripe.js";
 import { type ErrorCode, isMirrorError, MirrorError } from "../errors.js";
+import { blockHash } from "../manifest/file-table.js";
 import type { RunItem } from "./plan-runs.js";
 
 /** Where a block was looked for, in vain. */
@@ -94,9 +95,7 @@ export class Gathering {
   }
 
   async #isPublished(share: number, block: Uint8Array): Promise<boolean> {
-    const start = share * HASH_SIZE_BYTES;
-    const expected = this.item.stripe.blockHashes.subarray(start, start + HASH_SIZE_BYTES);
-    return equalBytes(await sha256Async(block), expected);
+    return equalBytes(await sha256Async(block), blockHash(this.item.stripe, share));
   }
 
   get name(): string {
@@ -104,5 +103,3 @@ export class Gathering {
     return `${file.file.name} stripe ${stripe}`;
   }
 }
-
-const HASH_SIZE_BYTES = 32;
