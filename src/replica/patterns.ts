@@ -61,14 +61,31 @@ export function includedPlaces(include: readonly string[]): readonly TreePath[] 
 function wholeSources(patterns: readonly string[]): string {
   const fixed: string[] = [];
   const floating: string[] = [];
+  const searched: string[] = [];
   for (const pattern of patterns) {
     const { segments, isAnchored } = parsePattern(pattern);
-    const source = segments.map(segmentSource).join("/").replaceAll("(?:.*)/", ANY_DEPTH);
-    if (!isAnchored) floating.push(source);
-    else if (source.startsWith(ANY_DEPTH)) floating.push(source.slice(ANY_DEPTH.length));
-    else fixed.push(source);
+    const isDeep = segments.length > 1 && segments[0] === "**";
+    const [first = "", ...rest] = isDeep ? segments.slice(1) : segments;
+    const source = (begin: string) => wholeSource([begin, ...rest]);
+    if (isAnchored && !isDeep) fixed.push(source(first));
+    else if (isSearched(first, rest)) searched.push(source(first.replace(/^\*+/, "")));
+    else floating.push(source(first));
   }
-  return [alternatives("^", fixed), alternatives("(?:^|/)", floating)].flat().join("|");
+  return [alternatives("^", fixed), alternatives("(?:^|/)", floating), alternatives("", searched)]
+    .flat()
+    .join("|");
+}
+
+/**
+ * Whether a star that a pattern begins with stands for whatever comes before the rest, wherever that is found; with
+ * another star after that, the search would begin at every place only to run as far from each.
+ */
+function isSearched(first: string, rest: readonly string[]): boolean {
+  return (rest.length === 0 ? /^\*+[^*]+\**$/ : /^\*+[^*]+$/).test(first);
+}
+
+function wholeSource(segments: readonly string[]): string {
+  return segments.map(segmentSource).join("/").replaceAll("(?:.*)/", ANY_DEPTH);
 }
 
 function alternatives(before: string, sources: readonly string[]): string[] {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { toTreePath } from "../../src/bytes/tree-path.js";
+import { REPLICA_DEFAULTS } from "../../src/config/defaults.js";
 import { pathFilter, pathMatcher, patternRank } from "../../src/replica/patterns.js";
 import { Random } from "../support/random.js";
 
@@ -145,3 +146,36 @@ test(`stars between texts match as a search for every combination does (SEED=${s
     expect({ pattern, name, found }).toEqual({ pattern, name, found: expected.test(name) });
   }
 });
+
+test(`any patterns match as each does when it is tried at every place (SEED=${seed})`, () => {
+  const random = new Random(seed);
+  const some = (most: number, make: () => string) =>
+    Array.from({ length: 1 + random.below(most) }, make);
+  const part = () =>
+    random.pick(["**", "*.db", "*.db.*", "Release", "*", "a", "?b", "b*a*", "*b**"]);
+  const name = () =>
+    random.pick(["x.db", ".db.a", "y.db", "Release", "Releases", "a", "ab", "bba"]);
+  for (let count = 0; count < 3000; count++) {
+    const own = some(3, () => random.pick(["", "/", "**/"]) + some(3, part).join("/"));
+    const patterns = random.pick([own, [...REPLICA_DEFAULTS.publishLast, ...own]]);
+    const path = some(4, name).join("/");
+    const expected = patterns.some((pattern) => naive(pattern).test(path));
+    const found = pathMatcher(patterns)(toTreePath(path));
+    expect({ patterns, path, found }).toEqual({ patterns, path, found: expected });
+  }
+});
+
+function naive(pattern: string): RegExp {
+  const segments = pattern.split("/").filter((segment) => segment !== "");
+  const source = segments
+    .map((segment, at) => {
+      if (segment === "**") return at === segments.length - 1 ? ".*" : "(.*/)?";
+      const text = segment
+        .replaceAll(".", "\\.")
+        .replaceAll("?", "[^/]")
+        .replaceAll(/\*+/g, "[^/]*");
+      return at === segments.length - 1 ? text : `${text}/`;
+    })
+    .join("");
+  return new RegExp(`${pattern.includes("/") ? "^" : "(^|/)"}(${source})(/|$)`);
+}
