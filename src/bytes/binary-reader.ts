@@ -41,12 +41,33 @@ export class BinaryReader {
 
   /** The next `sizeBytes` bytes; they stay the document's own memory. */
   bytes(sizeBytes: number): Uint8Array {
-    const start = this.#advance(sizeBytes);
-    return this.#bytes.subarray(start, this.#at);
+    return this.bytesAt(this.pass(sizeBytes), sizeBytes);
+  }
+
+  /** Passes the next `sizeBytes` bytes. @returns where they begin, for `bytesAt` */
+  pass(sizeBytes: number): number {
+    const start = this.#at;
+    if (sizeBytes > this.#bytes.length - start) {
+      this.refuse(`ends too early: expected ${sizeBytes} bytes more, got ${this.remaining}`);
+    }
+    this.#at = start + sizeBytes;
+    return start;
+  }
+
+  /** Bytes that were passed; they stay the document's own memory. */
+  bytesAt(start: number, sizeBytes: number): Uint8Array {
+    return this.#bytes.subarray(start, start + sizeBytes);
+  }
+
+  /** The next `sizeBytes` bytes, a few, to a place in `target`. */
+  copy(sizeBytes: number, target: Uint8Array, offset: number): void {
+    const start = this.pass(sizeBytes);
+    const bytes = this.#bytes;
+    for (let at = 0; at < sizeBytes; at++) target[offset + at] = bytes[start + at] ?? 0;
   }
 
   latin1(sizeBytes: number): string {
-    const start = this.#advance(sizeBytes);
+    const start = this.pass(sizeBytes);
     return this.#bytes.toString("latin1", start, this.#at);
   }
 
@@ -58,15 +79,6 @@ export class BinaryReader {
   /** @throws MirrorError DOCUMENT_INVALID, naming the document and the place reached */
   refuse(why: string): never {
     throw new MirrorError("DOCUMENT_INVALID", `${this.#what} ${why} (at byte ${this.#at})`);
-  }
-
-  #advance(sizeBytes: number): number {
-    const start = this.#at;
-    if (sizeBytes > this.#bytes.length - start) {
-      this.refuse(`ends too early: expected ${sizeBytes} bytes more, got ${this.remaining}`);
-    }
-    this.#at = start + sizeBytes;
-    return start;
   }
 
   #longVarint(): number {

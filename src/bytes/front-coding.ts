@@ -1,6 +1,8 @@
 /** Paths in index order, each as what it shares with the one before it and what it adds. */
 import { MirrorError } from "../errors.js";
-import { displayPath, type TreePath, toTreePath } from "./tree-path.js";
+import { PATH_MAX_BYTES } from "../limits.js";
+import type { BinaryReader } from "./binary-reader.js";
+import { continueTreePath, displayPath, type TreePath, toTreePath } from "./tree-path.js";
 
 /** How many bytes `path` begins with that `previous` begins with too. */
 export function sharedSize(previous: TreePath, path: TreePath): number {
@@ -10,23 +12,39 @@ export function sharedSize(previous: TreePath, path: TreePath): number {
   return size;
 }
 
-/**
- * The path that shares `size` bytes with `previous`, the most it can, and comes after it.
- * @throws MirrorError DOCUMENT_INVALID, PATH_REFUSED
- */
-export function continuePath(previous: TreePath, size: number, added: string): TreePath {
-  const isLater = size <= previous.length && added !== "" && comesLater(previous, size, added);
-  if (isLater) return toTreePath(previous.slice(0, size) + added);
-  const place = `after ${displayPath(previous)}`;
-  throw new MirrorError("DOCUMENT_INVALID", `a path ${place} is out of order or badly coded`);
+/** Reads such paths, one after the other. */
+export class FrontCodedPaths {
+  /** Of the last path, with room for more than another may have. */
+  readonly #bytes = Buffer.allocUnsafe(2 * PATH_MAX_BYTES);
+  #last: TreePath | undefined;
+
+  /**
+   * The path that shares `shared` bytes with the last, the most it can, and comes after it; `added` bytes, PATH_MAX_BYTES
+   * at most, are taken from `texts`.
+   * @throws MirrorError DOCUMENT_INVALID, PATH_REFUSED
+   */
+  next(shared: number, added: number, texts: BinaryReader): TreePath {
+    const last = this.#last;
+    if (last === undefined ? shared > 0 : shared > last.length || added === 0) misplaced(last);
+    texts.copy(added, this.#bytes, shared);
+    if (last !== undefined && !comesLater(last, shared, this.#bytes)) misplaced(last);
+    const path = this.#bytes.toString("latin1", 0, shared + added);
+    this.#last = last === undefined ? toTreePath(path) : continueTreePath(last, shared, path);
+    return this.#last;
+  }
 }
 
 const SLASH = 0x2f;
 
 /** Index order: a path before those it begins, `/` before every other byte (see `compareTreePaths`). */
-function comesLater(previous: TreePath, size: number, added: string): boolean {
-  if (size === previous.length) return true;
-  const before = previous.charCodeAt(size);
-  const after = added.charCodeAt(0);
+function comesLater(previous: TreePath, shared: number, bytes: Uint8Array): boolean {
+  if (shared === previous.length) return true;
+  const before = previous.charCodeAt(shared);
+  const after = bytes[shared] ?? 0;
   return before !== after && after !== SLASH && (before === SLASH || after > before);
+}
+
+function misplaced(previous: TreePath | undefined): never {
+  const place = previous === undefined ? "at the beginning" : `after ${displayPath(previous)}`;
+  throw new MirrorError("DOCUMENT_INVALID", `a path ${place} is out of order or badly coded`);
 }

@@ -16,18 +16,17 @@ export const ROOT = "" as TreePath;
 
 /** Checks a latin1 string. @throws MirrorError PATH_REFUSED */
 export function toTreePath(latin1: string): TreePath {
-  if (latin1.length > PATH_MAX_BYTES) refuse(latin1, `is longer than ${PATH_MAX_BYTES} bytes`);
-  if (latin1 === "") return ROOT;
-  let start = 0;
-  for (let at = 0; at <= latin1.length; at++) {
-    const unit = at === latin1.length ? SLASH : latin1.charCodeAt(at);
-    if (unit === 0) refuse(latin1, "holds a NUL byte");
-    if (unit > 0xff) refuse(latin1, "is not a string of bytes");
-    if (unit !== SLASH) continue;
-    checkComponent(latin1, start, at);
-    start = at + 1;
-  }
-  return latin1 as TreePath;
+  return checkPath(latin1, 0);
+}
+
+/**
+ * Checks a latin1 string that begins as `previous` does for `shared` bytes: what lies before the last `/` there is checked
+ * already. @throws MirrorError PATH_REFUSED
+ */
+export function continueTreePath(previous: TreePath, shared: number, latin1: string): TreePath {
+  let start = shared;
+  while (start > 0 && previous.charCodeAt(start - 1) !== SLASH) start--;
+  return checkPath(latin1, start);
 }
 
 /** The path of `name`, one component, in `directory`. @throws MirrorError PATH_REFUSED */
@@ -94,6 +93,22 @@ export function displayPath(latin1: string): string {
 }
 
 const SLASH = 0x2f;
+
+/** @param from where a component begins; those before it are checked already */
+function checkPath(latin1: string, from: number): TreePath {
+  if (latin1.length > PATH_MAX_BYTES) refuse(latin1, `is longer than ${PATH_MAX_BYTES} bytes`);
+  if (latin1 === "") return ROOT;
+  let start = from;
+  for (let at = from; at <= latin1.length; at++) {
+    const unit = at === latin1.length ? SLASH : latin1.charCodeAt(at);
+    if (unit === 0) refuse(latin1, "holds a NUL byte");
+    if (unit > 0xff) refuse(latin1, "is not a string of bytes");
+    if (unit !== SLASH) continue;
+    checkComponent(latin1, start, at);
+    start = at + 1;
+  }
+  return latin1 as TreePath;
+}
 
 function checkComponent(path: string, start: number, end: number): void {
   const size = end - start;

@@ -1,7 +1,7 @@
 /** Reads a page of contents, entry by entry; nothing in it is believed before it was checked. */
 import { BinaryReader } from "../bytes/binary-reader.js";
-import { continuePath } from "../bytes/front-coding.js";
-import { type TreePath, toTreePath } from "../bytes/tree-path.js";
+import { FrontCodedPaths } from "../bytes/front-coding.js";
+import type { TreePath } from "../bytes/tree-path.js";
 import { CONTENTS_PAGE_ENTRIES, FILE_RUNS_MAX, PATH_MAX_BYTES } from "../limits.js";
 import type {
   Attributes,
@@ -28,8 +28,8 @@ import {
 export class ContentsPageReader {
   readonly #columns: Columns<BinaryReader>;
   readonly #owners: readonly Owner[];
+  readonly #paths = new FrontCodedPaths();
   #left: number;
-  #path: TreePath | undefined;
   #time = 0;
   #volume = 0;
   #offset = 0;
@@ -89,11 +89,7 @@ export class ContentsPageReader {
     const shared = names.varint();
     const sizeBytes = names.varint();
     if (sizeBytes > PATH_MAX_BYTES) names.refuse(`has a path of ${sizeBytes} bytes`);
-    const added = texts.latin1(sizeBytes);
-    const last = this.#path;
-    if (last === undefined && shared > 0) names.refuse("has a first path that shares something");
-    this.#path = last === undefined ? toTreePath(added) : continuePath(last, shared, added);
-    return this.#path;
+    return this.#paths.next(shared, sizeBytes, texts);
   }
 
   #nextAttributes(tag: number): Attributes {
@@ -178,7 +174,24 @@ export class ContentsPageReader {
     if (blockLength < 1 || blockLength > BLOCK_LENGTH_MAX) {
       blockLengths.refuse(`has a signature of blocks of ${blockLength} bytes`);
     }
-    return { blockLength, digest: digests.bytes(DIGEST_SIZE_BYTES) };
+    return new PageSignature(blockLength, digests, digests.pass(DIGEST_SIZE_BYTES));
+  }
+}
+
+/** Cuts the digest out when it is asked for: of most entries it never is. */
+class PageSignature implements SignatureDigest {
+  readonly blockLength: number;
+  readonly #digests: BinaryReader;
+  readonly #start: number;
+
+  constructor(blockLength: number, digests: BinaryReader, start: number) {
+    this.blockLength = blockLength;
+    this.#digests = digests;
+    this.#start = start;
+  }
+
+  get digest(): Uint8Array {
+    return this.#digests.bytesAt(this.#start, DIGEST_SIZE_BYTES);
   }
 }
 

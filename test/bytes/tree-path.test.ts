@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { continuePath, sharedSize } from "../../src/bytes/front-coding.js";
+import { BinaryReader } from "../../src/bytes/binary-reader.js";
+import { FrontCodedPaths, sharedSize } from "../../src/bytes/front-coding.js";
 import {
   baseName,
   childPath,
@@ -11,6 +12,7 @@ import {
   latin1String,
   parentPath,
   ROOT,
+  type TreePath,
   toTreePath,
 } from "../../src/bytes/tree-path.js";
 
@@ -157,6 +159,13 @@ describe("front coding", () => {
     expect(() => continuePath(toTreePath("a"), 1, "/..")).toThrow(refused);
   });
 });
+
+function continuePath(previous: TreePath, shared: number, added: string): TreePath {
+  const paths = new FrontCodedPaths();
+  const texts = new BinaryReader(latin1Bytes(previous + added), "texts");
+  paths.next(0, previous.length, texts);
+  return paths.next(shared, added.length, texts);
+}
 
 test("bytes become a string and bytes again", () => {
   const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);

@@ -158,7 +158,7 @@ describe("a page of contents is refused", () => {
     [
       "with a first path that shares",
       page({ tags: "00", names: "0101", texts: "61" }),
-      "shares something",
+      "a path at the beginning",
     ],
     ["with a path too long", page({ tags: "00", names: "008020" }), "a path of 4096 bytes"],
     ["with an unknown tag", page({ tags: "0a", names: "0001", texts: "61" }), "unknown tag"],
