@@ -36,7 +36,7 @@ import {
   ROOT,
   type TreePath,
 } from "../bytes/tree-path.js";
-import { MirrorError } from "../errors.js";
+import { isMirrorError, MirrorError } from "../errors.js";
 import { WORKING_FILE_MAX_BYTES } from "../limits.js";
 import { type Directory, DirectoryCache, O_PATH, placeIn } from "./directory-cache.js";
 import { describe, isOutOfSpace, outOfSpace, systemCode } from "./disk-failure.js";
@@ -165,12 +165,20 @@ export class ConfinedTree {
     });
   }
 
-  /** Makes what is missing of the directory and those above it, with mode 0700. */
+  /** Makes what is missing of the directory and those above it, with mode 0700; others may do the same meanwhile. */
   ensureDirectory(path: TreePath): void {
     if (this.#directories.has(path)) return;
     const missing: TreePath[] = [];
     for (let up = path; !this.#isDirectory(up); up = parentPath(up)) missing.push(up);
-    for (const one of missing.reverse()) this.makeDirectory(one, 0o700);
+    for (const one of missing.reverse()) this.#makeUnlessThere(one);
+  }
+
+  #makeUnlessThere(path: TreePath): void {
+    try {
+      this.makeDirectory(path, 0o700);
+    } catch (error) {
+      if (!isMirrorError(error, "TREE_DIVERGED") || !this.#isDirectory(path)) throw error;
+    }
   }
 
   /** A new file: nothing may stand there. Mode 0600 unless another is given, exact whatever the umask. */

@@ -1,5 +1,6 @@
-/** The thread of a large build: takes pages and chunks in the order in which they were sent. */
+/** A thread of large builds: takes pages and chunks in the order in which they were sent. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { TreePath } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import { ConfinedTree } from "../disk/confined.js";
 import { type ErrorCode, isMirrorError } from "../errors.js";
@@ -7,6 +8,7 @@ import { STRIPE_SIZE_BYTES } from "../limits.js";
 import type { BuildResult } from "./build-port.js";
 import { Builder } from "./builder.js";
 import { ownerPolicy } from "./owners.js";
+import { builderOf } from "./share-out.js";
 import type { SetChunk, WorkPage } from "./work.js";
 
 export interface WorkerSetup {
@@ -14,8 +16,12 @@ export interface WorkerSetup {
   readonly owners: ReplicaMirror["owners"];
   /** Slots of STRIPE_SIZE_BYTES, shared with the sender. */
   readonly ring: Uint8Array;
+  /** Which of `count` threads this is, from 0. */
+  readonly number: number;
+  readonly count: number;
 }
 
+/** A build ends with `finish`; what comes after that belongs to the next one. */
 export type ToWorker =
   | { readonly kind: "page"; readonly page: WorkPage }
   | { readonly kind: "chunk"; readonly chunk: SlottedChunk }
@@ -26,21 +32,17 @@ export type FromWorker =
   | { readonly kind: "done"; readonly result: BuildResult }
   | { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string };
 
-interface SlottedChunk extends Omit<SetChunk, "bytes"> {
+export interface SlottedChunk extends Omit<SetChunk, "bytes"> {
   readonly slot: number;
   readonly sizeBytes: number;
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-argument -- given by WorkerPort, with this type
-if (parentPort !== null) work(parentPort, workerData);
-
 function work(port: MessagePort, setup: WorkerSetup): void {
-  const tree = ConfinedTree.open(setup.root);
-  const builder = new Builder({ tree, ownerOf: ownerPolicy(setup.owners) });
+  const bench = new Bench(setup);
   const answer = (message: FromWorker): void => port.postMessage(message);
   port.on("message", (message: ToWorker) => {
     try {
-      const reply = obey(builder, setup.ring, message);
+      const reply = bench.obey(message);
       if (reply !== undefined) answer(reply);
     } catch (error) {
       if (!isMirrorError(error)) throw error;
@@ -49,21 +51,51 @@ function work(port: MessagePort, setup: WorkerSetup): void {
   });
 }
 
-function obey(builder: Builder, ring: Uint8Array, message: ToWorker): FromWorker | undefined {
-  switch (message.kind) {
-    case "page":
-      builder.addPage(message.page);
-      return undefined;
-    case "chunk": {
-      const { slot, sizeBytes, ...place } = message.chunk;
-      const start = slot * STRIPE_SIZE_BYTES;
-      builder.feed({ ...place, bytes: ring.subarray(start, start + sizeBytes) });
-      return { kind: "taken", slot, doneBytes: builder.doneBytes };
-    }
-    case "finish": {
-      builder.finish();
-      const { damaged, specials, skipped } = builder;
-      return { kind: "done", result: { damaged, specials, skipped } };
+/** Where one build after the other is done. */
+class Bench {
+  readonly #setup: WorkerSetup;
+  readonly #tree: ConfinedTree;
+  #builder: Builder | undefined;
+
+  constructor(setup: WorkerSetup) {
+    this.#setup = setup;
+    this.#tree = ConfinedTree.open(setup.root);
+  }
+
+  obey(message: ToWorker): FromWorker | undefined {
+    this.#builder ??= this.#open();
+    switch (message.kind) {
+      case "page":
+        this.#builder.addPage(message.page);
+        return undefined;
+      case "chunk": {
+        const { slot, sizeBytes, ...place } = message.chunk;
+        const start = slot * STRIPE_SIZE_BYTES;
+        const bytes = this.#setup.ring.subarray(start, start + sizeBytes);
+        this.#builder.feed({ ...place, bytes });
+        return { kind: "taken", slot, doneBytes: this.#builder.doneBytes };
+      }
+      case "finish": {
+        this.#builder.finish();
+        const { damaged, specials, skipped } = this.#builder;
+        this.#builder = undefined;
+        return { kind: "done", result: { damaged, specials, skipped } };
+      }
     }
   }
+
+  #open(): Builder {
+    const { owners, number, count } = this.#setup;
+    let last: { readonly directory: TreePath; readonly isMine: boolean } | undefined;
+    const isMine = (directory: TreePath): boolean => {
+      if (last?.directory !== directory) {
+        last = { directory, isMine: builderOf(directory, count) === number };
+      }
+      return last.isMine;
+    };
+    return new Builder({ tree: this.#tree, ownerOf: ownerPolicy(owners), number, isMine });
+  }
 }
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-argument -- given by BuildThread, with this type
+if (parentPort !== null) work(parentPort, workerData);

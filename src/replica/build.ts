@@ -4,12 +4,12 @@
  */
 import assert from "node:assert/strict";
 import type { TreePath } from "../bytes/tree-path.js";
-import type { ReplicaMirror } from "../config/replica.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import type { SpecialObject } from "../manifest/contents.js";
 import type { LocatedFile } from "../retrieve/stripes.js";
 import type { Log, Progress } from "../runtime.js";
-import { type BuildPort, type BuildResult, openBuildPort } from "./build-port.js";
+import type { BuildPort, BuildResult } from "./build-port.js";
+import type { BuildSite } from "./build-site.js";
 import type { PlanCounts } from "./plan.js";
 import { byOrigin, type PlannedSet, stripesOf } from "./work.js";
 
@@ -17,7 +17,7 @@ export interface BuildOptions {
   readonly tree: ConfinedTree;
   readonly sets: readonly PlannedSet[];
   readonly counts: PlanCounts;
-  readonly owners: ReplicaMirror["owners"];
+  readonly site: BuildSite;
   readonly makeSpecial: (path: TreePath, object: SpecialObject) => Promise<void>;
   readonly log: Log;
   /** Told of the bytes that are staged, now and then. */
@@ -28,15 +28,12 @@ export interface BuildOptions {
 
 /** Stages all that the sets' needed entries ask for; returns the files whose base was not what the delta expects. */
 export async function buildStage(options: BuildOptions): Promise<readonly TreePath[]> {
-  const port = openBuildPort(options);
-  try {
-    await feedPort(port, options);
-    const result = await port.finish();
-    await makeSpecials(result, options);
-    return result.damaged;
-  } finally {
-    await port.close();
-  }
+  const { written, patched, special } = options.counts;
+  const port = options.site.open(written + patched + special);
+  await feedPort(port, options);
+  const result = await port.finish();
+  await makeSpecials(result, options);
+  return result.damaged;
 }
 
 async function feedPort(port: BuildPort, options: BuildOptions): Promise<void> {

@@ -5,13 +5,17 @@ import { isMirrorError, MirrorError } from "../errors.js";
 import type { Attributes, ContentsEntry, FileEntry, SpecialObject } from "../manifest/contents.js";
 import { HeldVersions } from "./held-versions.js";
 import { type PlanRules, USE_FIRST, USE_LAST } from "./plan.js";
-import { Base, Patch, StagedFile } from "./staged-file.js";
-import { RECORD, STAGE, VERSIONS } from "./staging.js";
+import { Base, type Making, Patch, StagedFile } from "./staged-file.js";
+import { newFile, RECORD, STAGE, VERSIONS } from "./staging.js";
 import { beyondEnd, type SetChunk, type WorkItem, type WorkPage, workItems } from "./work.js";
 
 export interface BuilderOptions {
   readonly tree: ConfinedTree;
   readonly ownerOf: PlanRules["ownerOf"];
+  /** Which of all that build the same, from 0. */
+  readonly number: number;
+  /** Whether what lies in this directory is for this one to make. */
+  readonly isMine: (directory: TreePath) => boolean;
 }
 
 /** An object that only a program can make, at its place below the stage. */
@@ -53,7 +57,7 @@ export class Builder {
 
   /** To be done after the pages before it; what needs no bytes, and waits for nothing, at once. */
   addPage(page: WorkPage): void {
-    for (const item of workItems(page)) {
+    for (const item of workItems(page, this.#options.isMine)) {
       this.#queue.push(item);
       if (item.isComplete) this.#completeFirst();
     }
@@ -158,9 +162,12 @@ export class Builder {
     this.#stagePath(entry.path);
     const isFinal = (use & USE_LAST) !== 0;
     const signature = isFinal && entry.kind !== "snapshot" ? entry.signature : undefined;
-    const inPlace = isFinal && entry.kind === "snapshot" ? { doneBytes } : undefined;
+    const making: Making =
+      isFinal && entry.kind === "snapshot"
+        ? { at: "place", doneBytes }
+        : { at: "newFile", newFile: newFile(this.#options.number) };
     const expected = { sizeBytes: entry.sizeBytes, signature };
-    const output = new StagedFile(tree, entry.path, expected, inPlace);
+    const output = new StagedFile(tree, entry.path, expected, making);
     if (entry.kind === "snapshot") return new Target(output, undefined);
     if (entry.kind === "rewrite") return new Target(output, Base.of(entry.path, NOTHING));
     if ((use & USE_FIRST) !== 0) return new Target(output, Base.open(tree, entry.path));

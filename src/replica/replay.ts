@@ -1,6 +1,5 @@
 /** Obeys a plan: builds what is new, commits it, moves the position. */
 import { displayPath, joinPaths, ROOT, type TreePath } from "../bytes/tree-path.js";
-import type { ReplicaMirror } from "../config/replica.js";
 import type { ConfinedTree } from "../disk/confined.js";
 import { removeFile } from "../disk/durable.js";
 import { MirrorError } from "../errors.js";
@@ -9,6 +8,7 @@ import { makeDevice, makeFifo } from "../programs/special-files.js";
 import { syncFileSystem } from "../programs/sync.js";
 import type { Runtime } from "../runtime.js";
 import { buildStage } from "./build.js";
+import type { BuildSite } from "./build-site.js";
 import { checkFiles } from "./check-files.js";
 import { commit } from "./commit.js";
 import { type Journal, writeJournal } from "./journal.js";
@@ -31,7 +31,7 @@ export interface ReplayOptions {
   readonly goal: Omit<UnfinishedBuild, "stagedBytes" | "totalBytes">;
   readonly planning: PlanOptions;
   readonly place: SetPlace;
-  readonly owners: ReplicaMirror["owners"];
+  readonly site: BuildSite;
   /** The time of the tree's root before the cycle, whole seconds. */
   readonly rootTime: number;
   readonly runtime: Runtime;
@@ -40,7 +40,7 @@ export interface ReplayOptions {
 
 /** Stages all that the plan asks for; returns the files that had to be made from their history. */
 export async function build(options: ReplayOptions): Promise<MadePlan | undefined> {
-  const { made, planning, reused, goal, runtime } = options;
+  const { made, planning, reused, goal, site, runtime } = options;
   const { tree } = planning;
   openStaging(tree, { isKept: reused !== NOTHING_REUSED });
   const stagedBytes = reused.bytes;
@@ -49,6 +49,7 @@ export async function build(options: ReplayOptions): Promise<MadePlan | undefine
   try {
     return await stageAll(options, (bytes) => record.mark(stagedBytes + bytes));
   } finally {
+    await site.close();
     record.close();
   }
 }
@@ -181,14 +182,14 @@ async function stage(
   made: MadePlan,
   onStaged: (bytes: number) => void,
 ): Promise<readonly TreePath[]> {
-  const { planning, place, reused, owners, runtime, signal } = options;
+  const { planning, place, reused, site, runtime, signal } = options;
   const { tree } = planning;
   const begun = made === options.made ? reused.begun : undefined;
   return await buildStage({
     tree,
     sets: await plannedSets(made, planning, place, begun),
     counts: made.plan.counts,
-    owners,
+    site,
     makeSpecial: (path, object) => makeSpecial(tree, path, object, signal),
     log: runtime.log,
     onStaged,

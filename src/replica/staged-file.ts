@@ -9,7 +9,7 @@ import { DeltaReader } from "../librsync/delta.js";
 import type { SignatureDigest } from "../manifest/contents.js";
 import { ContentDigester } from "../manifest/signature-digest.js";
 import type { HeldVersions } from "./held-versions.js";
-import { NEW_FILE, STAGE, VERSIONS } from "./staging.js";
+import { STAGE, VERSIONS } from "./staging.js";
 
 /** Results up to this size are held in memory and written with one call; larger ones in pieces of it. */
 export const MEMORY_MAX_BYTES = 1024 * 1024;
@@ -21,18 +21,19 @@ export interface ExpectedFile {
   readonly signature: SignatureDigest | undefined;
 }
 
-/** A large file that is written piece by piece at its place below the stage; so it can be gone on with later. */
-export interface InPlace {
-  /** Of it that are there. */
-  readonly doneBytes: number;
-}
+/** Where a file is made. */
+export type Making =
+  /** At its place below the stage, a large one piece by piece: so it can be gone on with later. */
+  | { readonly at: "place"; readonly doneBytes: number }
+  /** Elsewhere, until it is known to be right. */
+  | { readonly at: "newFile"; readonly newFile: TreePath };
 
 /** Writes a file below the stage, or a version of one that a later set changes. */
 export class StagedFile {
   readonly #tree: ConfinedTree;
   readonly #path: TreePath;
   readonly #expected: ExpectedFile;
-  readonly #inPlace: InPlace | undefined;
+  readonly #making: Making;
   readonly #digester: ContentDigester | undefined;
   /** The result, when it is small; of a large one what is not written yet. */
   readonly #held: Uint8Array;
@@ -40,19 +41,19 @@ export class StagedFile {
   #sizeBytes = 0;
   #fd: number | undefined;
 
-  constructor(tree: ConfinedTree, path: TreePath, expected: ExpectedFile, inPlace?: InPlace) {
+  constructor(tree: ConfinedTree, path: TreePath, expected: ExpectedFile, making: Making) {
     const { sizeBytes, signature } = expected;
     this.#tree = tree;
     this.#path = path;
     this.#expected = expected;
-    this.#sizeBytes = inPlace?.doneBytes ?? 0;
-    if (sizeBytes > MEMORY_MAX_BYTES) this.#inPlace = inPlace;
+    this.#making = making;
+    this.#sizeBytes = this.#doneBytes;
     this.#held = Buffer.allocUnsafe(Math.min(sizeBytes, MEMORY_MAX_BYTES));
     if (signature !== undefined) this.#digester = new ContentDigester(signature.blockLength);
   }
 
   get writtenBytes(): number {
-    return this.#sizeBytes - (this.#inPlace?.doneBytes ?? 0);
+    return this.#sizeBytes - this.#doneBytes;
   }
 
   /**
@@ -93,11 +94,11 @@ export class StagedFile {
     if (this.#fd === undefined) return;
     closeFile(this.#fd);
     this.#fd = undefined;
-    if (this.#inPlace === undefined) this.#tree.unlink(NEW_FILE);
+    if (this.#making.at === "newFile") this.#tree.unlink(this.#making.newFile);
   }
 
   #place(place: TreePath, attributes: FileAttributes): void {
-    const written = this.#inPlace === undefined ? NEW_FILE : place;
+    const written = this.#making.at === "newFile" ? this.#making.newFile : place;
     if (this.#isSmall) {
       this.#tree.writeFile(written, this.#held, attributes);
     } else {
@@ -107,6 +108,10 @@ export class StagedFile {
       this.#tree.setAttributes(written, attributes);
     }
     if (written !== place) this.#tree.rename(written, place);
+  }
+
+  get #doneBytes(): number {
+    return this.#making.at === "place" ? this.#making.doneBytes : 0;
   }
 
   get #isSmall(): boolean {
@@ -119,9 +124,9 @@ export class StagedFile {
   }
 
   #openNew(): number {
-    if (this.#inPlace === undefined) return this.#tree.createFile(NEW_FILE);
+    if (this.#making.at === "newFile") return this.#tree.createFile(this.#making.newFile);
     const place = joinPaths(STAGE, this.#path);
-    const { doneBytes } = this.#inPlace;
+    const { doneBytes } = this.#making;
     return doneBytes === 0
       ? this.#tree.createFile(place)
       : this.#tree.appendToFile(place, doneBytes);

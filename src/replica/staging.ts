@@ -14,8 +14,10 @@ export const STAGE = toTreePath(".dupmirror/stage");
 export const VERSIONS = toTreePath(".dupmirror/versions");
 /** What the stage is being filled for (unfinished.ts). */
 export const RECORD = toTreePath(".dupmirror/build");
-/** The file being written. */
-export const NEW_FILE = toTreePath(".dupmirror/new");
+/** The file that a builder is making, of as many as build. */
+export function newFile(builder: number): TreePath {
+  return childPath(WORK, `new-${builder}`);
+}
 /** A directory that is not yet in the tree. */
 export const NEW_DIRECTORY = toTreePath(".dupmirror/new-directory");
 /** Where directories go that something else replaces. */

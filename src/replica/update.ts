@@ -5,6 +5,7 @@ import { readFileIfPresent } from "../disk/files.js";
 import { freeSpace } from "../disk/space.js";
 import { isMirrorError } from "../errors.js";
 import { findLedger, type Head } from "../manifest/head.js";
+import { BuildSite } from "./build-site.js";
 import { findDiffering } from "./compare-tree.js";
 import { estimateFetch } from "./estimate.js";
 import { checkGuards } from "./guards.js";
@@ -42,6 +43,28 @@ export interface UpdateOrder {
 
 /** Obeys `order`; the guards are asked before anything is changed. */
 export async function updateTree(operation: Operation, order: UpdateOrder): Promise<SyncReport> {
+  const { opened, options } = operation;
+  const site = new BuildSite(opened.tree, options.config.owners);
+  if (order.choice.kind === "fresh" && order.dryRun !== true) {
+    site.expect(mostEntries(order.lineage));
+  }
+  try {
+    return await update(operation, order, site);
+  } finally {
+    await site.close();
+  }
+}
+
+/** What has most of the entries of a tree that is made from nothing. */
+function mostEntries({ lines }: Lineage): number {
+  return lines.reduce((most, { entryCount }) => Math.max(most, entryCount), 0);
+}
+
+async function update(
+  operation: Operation,
+  order: UpdateOrder,
+  site: BuildSite,
+): Promise<SyncReport> {
   const { opened, rules, meter, files, options } = operation;
   const { tree } = opened;
   const { config, runtime, signal } = options;
@@ -65,8 +88,7 @@ export async function updateTree(operation: Operation, order: UpdateOrder): Prom
   const to = target(operation, order, made);
   const { session, chain, set, manifestHash } = to;
   const goal = { session, chain, set, manifestHash, purpose: purposeOf(order), boot: bootId() };
-  const { owners } = config;
-  const replay = { ...planned, reused, goal, owners, rootTime, runtime, signal };
+  const replay = { ...planned, reused, goal, site, rootTime, runtime, signal };
   const { history, journal } = await keepingStage(operation, rootTime, async () => {
     const history = await meter.run("build", "blocks", () => build(replay));
     const journal = planJournal(replay, history, to);

@@ -3,7 +3,7 @@
  * Volumes hold their entries in the same order, so every stripe is asked for once.
  */
 
-import { displayPath } from "../bytes/tree-path.js";
+import { displayPath, parentPath, type TreePath } from "../bytes/tree-path.js";
 import { stripeCount } from "../erasure/stripe.js";
 import { MirrorError } from "../errors.js";
 import { type ContentsEntry, type DataRun, decodeContentsPage } from "../manifest/contents.js";
@@ -119,13 +119,17 @@ export class WorkItem {
   }
 }
 
-/** The needed entries of a page, in order. */
-export function* workItems({ set, page, uses, begun }: WorkPage): Generator<WorkItem> {
+/** The needed entries of a page, in order, that lie in directories which `isMine`. */
+export function* workItems(
+  { set, page, uses, begun }: WorkPage,
+  isMine: (directory: TreePath) => boolean,
+): Generator<WorkItem> {
   let number = 0;
   for (const entry of decodeContentsPage(page)) {
     const doneBytes = begun?.number === number ? begun.doneBytes : 0;
     const use = uses[number++] ?? 0;
-    if (use !== 0) yield new WorkItem(set, entry, use, doneBytes);
+    if (use === 0 || !isMine(parentPath(entry.path))) continue;
+    yield new WorkItem(set, entry, use, doneBytes);
   }
 }
 

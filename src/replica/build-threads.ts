@@ -1,0 +1,144 @@
+/** The threads of large builds. Each is told of every page and chunk, and makes what falls to it. */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { MirrorError } from "../errors.js";
+import { STRIPE_SIZE_BYTES } from "../limits.js";
+import type { BuildPort, BuildResult } from "./build-port.js";
+import type { FromWorker, ToWorker, WorkerSetup } from "./build-worker.js";
+import type { SetChunk, WorkPage } from "./work.js";
+
+/** More of them wait for the one thread that fetches for all. */
+const THREADS_MAX = 2;
+/** Chunks pass through a ring of slots in shared memory: none is allocated or handed over twice. */
+const SLOT_COUNT = 8;
+const SLOT_BYTES = STRIPE_SIZE_BYTES;
+
+/** One build after the other. */
+export class BuildThreads implements BuildPort {
+  readonly #threads: readonly BuildThread[];
+  readonly #ring = new Uint8Array(new SharedArrayBuffer(SLOT_COUNT * SLOT_BYTES));
+  readonly #free = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
+  /** Of each slot, how many threads have not taken what is in it. */
+  readonly #readers = new Uint8Array(SLOT_COUNT);
+  #wake: () => void = () => undefined;
+
+  constructor(options: Pick<WorkerSetup, "root" | "owners">) {
+    const count = Math.min(THREADS_MAX, availableParallelism());
+    const taken = (slot?: number): void => this.#taken(slot);
+    this.#threads = Array.from(
+      { length: count },
+      (_, number) => new BuildThread({ ...options, ring: this.#ring, number, count }, taken),
+    );
+  }
+
+  addPage(page: WorkPage): void {
+    for (const thread of this.#threads) thread.send({ kind: "page", page });
+  }
+
+  async feed({ bytes, ...place }: SetChunk): Promise<number> {
+    for (let at = 0; at < bytes.length; at += SLOT_BYTES) {
+      const slot = await this.#takeSlot();
+      const piece = bytes.subarray(at, at + SLOT_BYTES);
+      this.#ring.set(piece, slot * SLOT_BYTES);
+      this.#readers[slot] = this.#threads.length;
+      const chunk = { ...place, offset: place.offset + at, slot, sizeBytes: piece.length };
+      for (const thread of this.#threads) thread.send({ kind: "chunk", chunk });
+    }
+    return this.#threads.reduce((sum, { doneBytes }) => sum + doneBytes, 0);
+  }
+
+  async finish(): Promise<BuildResult> {
+    const results = await Promise.all(this.#threads.map((thread) => thread.finish()));
+    return {
+      damaged: results.flatMap(({ damaged }) => damaged),
+      specials: results.flatMap(({ specials }) => specials),
+      skipped: results.flatMap(({ skipped }) => skipped),
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  async #takeSlot(): Promise<number> {
+    for (let slot = this.#free.pop(); ; slot = this.#free.pop()) {
+      for (const { failure } of this.#threads) if (failure !== undefined) throw failure;
+      if (slot !== undefined) return slot;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  #taken(slot: number | undefined): void {
+    if (slot !== undefined) {
+      const readers = (this.#readers[slot] ?? 0) - 1;
+      this.#readers[slot] = readers;
+      if (readers > 0) return;
+      this.#free.push(slot);
+    }
+    this.#wake();
+  }
+}
+
+class BuildThread {
+  /** Why it builds no more. */
+  failure: Error | undefined;
+  /** Of the build that is under way. */
+  doneBytes = 0;
+  readonly #worker: Worker;
+  readonly #taken: (slot?: number) => void;
+  #resolve: (result: BuildResult) => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
+
+  /** `taken` is told of slots that are free again, and called without one when it fails. */
+  constructor(setup: WorkerSetup, taken: (slot?: number) => void) {
+    this.#taken = taken;
+    this.#worker = new Worker(new URL("./build-worker.js", import.meta.url), {
+      workerData: setup,
+      trackUnmanagedFds: false,
+    });
+    this.#worker.on("message", (message: FromWorker) => this.#receive(message));
+    this.#worker.on("error", (error) => this.#fail(error));
+    this.#worker.on("exit", () => this.#fail(new Error("a thread of the build has ended")));
+  }
+
+  send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  /** @throws MirrorError what this thread met */
+  async finish(): Promise<BuildResult> {
+    if (this.failure !== undefined) throw this.failure;
+    return await new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.send({ kind: "finish" });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case "taken":
+        this.doneBytes = message.doneBytes;
+        this.#taken(message.slot);
+        return;
+      case "done":
+        this.doneBytes = 0;
+        this.#resolve(message.result);
+        return;
+      case "refused":
+        this.#fail(new MirrorError(message.code, message.message));
+    }
+  }
+
+  #fail(error: Error): void {
+    this.failure ??= error;
+    this.#reject(this.failure);
+    this.#taken();
+  }
+}
