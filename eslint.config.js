@@ -85,7 +85,7 @@ const floors = {
 };
 
 export default tseslint.config(
-  { ignores: ["dist/", "node_modules/", "coverage/", "*.js", "bench/**/*.mjs"] },
+  { ignores: ["dist/", "node_modules/", "coverage/", "*.js", "*.cjs", "bench/**/*.mjs"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The command line: arguments in, exit status out. Only this folder reads argv and the environment, or exits. */
 import { Command, CommanderError } from "commander";
 import { listenForStop, type StopSignals } from "../daemon/signals.js";
@@ -6,10 +5,11 @@ import { isMirrorError } from "../errors.js";
 import { addCommands } from "./commands.js";
 import { complain } from "./complain.js";
 import { openContext } from "./context.js";
-import { DONE, stopStatusOf, USAGE } from "./exit-status.js";
+import { DONE, FAILED, stopStatusOf, USAGE } from "./exit-status.js";
 
 process.stdout.on("error", () => process.exit(DONE)); // whoever read us has seen enough
-process.exit(await main());
+process.exitCode = FAILED; // should nothing be left to wait for before the end
+void main().then((status) => process.exit(status));
 
 async function main(): Promise<number> {
   const stop = listenForStop();

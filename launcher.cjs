@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+/**
+ * Starts the command; `rolldown.config.js` makes `dist/cli/main.js` of it. Beside the bundles lies the code that V8 made of
+ * them there: to make it anew takes longer than a cycle that finds nothing to do. It is for that node only; another compiles.
+ */
+const { existsSync, readFileSync } = require("node:fs");
+const { wrap } = require("node:module");
+const path = require("node:path");
+const vm = require("node:vm");
+
+const CODE_FOLDER = `${process.version}-${process.arch}`;
+
+const modules = new Map();
+
+module.exports = { CODE_FOLDER, compile };
+if (require.main === module) load("command.js");
+
+/** What a bundle exports; it runs once. */
+function load(name) {
+  const known = modules.get(name);
+  if (known !== undefined) return known.exports;
+  const loaded = { exports: {} };
+  modules.set(name, loaded);
+  const bundle = path.join(__dirname, name);
+  const code = path.join(__dirname, CODE_FOLDER, name);
+  const run = compile(bundle, existsSync(code) ? readFileSync(code) : undefined).runInThisContext();
+  run(loaded.exports, requireHere, loaded, bundle, __dirname);
+  return loaded.exports;
+}
+
+function requireHere(id) {
+  return id.startsWith("./") ? load(id.slice(2)) : require(id);
+}
+
+/** Makes a function of a bundle, as node's own `require` does. V8 refuses code that is not of its version and flags. */
+function compile(bundle, cachedData) {
+  return new vm.Script(wrap(readFileSync(bundle, "utf8")), {
+    filename: bundle,
+    cachedData,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+}
