@@ -1,7 +1,8 @@
 /** Our own command as another process. */
+import assert from "node:assert/strict";
 import { once } from "node:events";
-import { execa } from "execa";
 import { MirrorError } from "../errors.js";
+import { linesOf, startChild } from "./run.js";
 
 export interface SelfProcess {
   /** The first line that it put on stdout. */
@@ -21,18 +22,14 @@ export async function startSelf(options: {
 }): Promise<SelfProcess> {
   const { script, signal } = options;
   signal.throwIfAborted();
-  const command = [process.execPath, script, ...options.arguments];
-  const child = execa("setpriv", ["--pdeathsig", "KILL", "--", ...command], {
-    stdin: "ignore",
-    stderr: "ignore",
-    detached: true,
-    buffer: false,
-    reject: false,
-    cancelSignal: signal,
-    killSignal: "SIGKILL",
+  const child = await startChild(process.execPath, [script, ...options.arguments], {
+    stdio: ["ignore", "pipe", "ignore"],
   });
   const exit = once(child, "exit");
-  const line = await child.iterable()[Symbol.asyncIterator]().next();
+  signal.addEventListener("abort", () => child.kill("SIGKILL"), { once: true });
+  if (signal.aborted) child.kill("SIGKILL");
+  assert(child.stdout !== null);
+  const line = await linesOf(child.stdout).next();
   if (line.done !== true) {
     const kill = async (): Promise<void> => {
       child.kill("SIGKILL");
@@ -40,11 +37,11 @@ export async function startSelf(options: {
     };
     return { firstLine: line.value, kill };
   }
-  const { exitCode } = await child;
+  await exit;
   signal.throwIfAborted();
   const name = options.arguments[0] ?? "";
   throw new MirrorError(
     "PROGRAM_FAILED",
-    `dupmirror ${name} ended at once with ${exitCode ?? "a signal"}`,
+    `dupmirror ${name} ended at once with ${child.exitCode ?? "a signal"}`,
   );
 }
