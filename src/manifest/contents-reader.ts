@@ -29,24 +29,16 @@ export class ContentsPageReader {
   readonly #columns: Columns<BinaryReader>;
   readonly #owners: readonly Owner[];
   readonly #paths = new FrontCodedPaths();
+  readonly #runs: DataRunReader;
   #left: number;
   #time = 0;
-  #volume = 0;
-  #offset = 0;
 
   constructor(bytes: Uint8Array) {
-    const page = new BinaryReader(bytes, "a page of contents");
-    const version = page.u8();
-    if (version !== CONTENTS_VERSION) {
-      page.refuse(`is of version ${version}, expected ${CONTENTS_VERSION}`);
-    }
-    this.#left = page.varint();
-    if (this.#left > CONTENTS_PAGE_ENTRIES) page.refuse(`has ${this.#left} entries`);
-    this.#columns = mapColumns(
-      (name) => new BinaryReader(page.bytes(page.varint()), `column ${name} of contents`),
-    );
-    page.finish();
-    this.#owners = decodeOwners(this.#columns.owners, this.#left);
+    const { entryCount, columns } = openPage(bytes);
+    this.#left = entryCount;
+    this.#columns = columns;
+    this.#runs = new DataRunReader(columns.runs);
+    this.#owners = decodeOwners(columns.owners, entryCount);
   }
 
   get hasNext(): boolean {
@@ -125,39 +117,11 @@ export class ContentsPageReader {
   #nextFile(kind: FileEntry["kind"], path: TreePath, tag: number): FileEntry {
     const attributes = this.#nextAttributes(tag);
     const sizeBytes = this.#columns.sizes.varint();
-    const data = kind === "prefix" ? NO_DATA : this.#nextData(tag, sizeBytes);
+    const data = kind === "prefix" ? NO_DATA : this.#runs.next(tag, sizeBytes);
     if (kind === "snapshot") this.#checkSize(data, sizeBytes);
     if ((tag & SIGNED) === 0) return { kind, path, attributes, sizeBytes, data };
     const signature = this.#nextSignature();
     return { kind, path, attributes, sizeBytes, data, signature };
-  }
-
-  #nextData(tag: number, sizeBytes: number): readonly DataRun[] {
-    const { runs } = this.#columns;
-    if ((tag & WHOLE) !== 0) return [this.#nextRun(sizeBytes)];
-    const count = runs.varint();
-    if (count > Math.min(runs.remaining, FILE_RUNS_MAX))
-      runs.refuse(`has ${count} runs for a file`);
-    return Array.from({ length: count }, () => this.#nextRun(undefined));
-  }
-
-  /** `wholeSizeBytes` is the size of the run's single piece when it is known already. */
-  #nextRun(wholeSizeBytes: number | undefined): DataRun {
-    const { runs } = this.#columns;
-    const last = this.#volume;
-    const volume = last + runs.signedVarint();
-    const offset = runs.signedVarint() + (volume === last ? this.#offset : 0);
-    const pieceSizeBytes = wholeSizeBytes ?? runs.varint();
-    const pieceCount = wholeSizeBytes === undefined ? runs.varint() + 1 : 1;
-    const strideBytes = pieceSizeBytes + (pieceCount === 1 ? 0 : runs.varint());
-    const run = { volume, offset, pieceSizeBytes, pieceCount, strideBytes };
-    const after = offsetAfter(run);
-    if (volume < 1 || offset < 0 || pieceSizeBytes < 1 || !Number.isSafeInteger(after)) {
-      runs.refuse("has a run that no volume can hold");
-    }
-    this.#volume = volume;
-    this.#offset = after;
-    return run;
   }
 
   /** A snapshot's data is its content. */
@@ -176,6 +140,90 @@ export class ContentsPageReader {
     }
     return new PageSignature(blockLength, digests, digests.pass(DIGEST_SIZE_BYTES));
   }
+}
+
+/** The data of one file after the other. */
+class DataRunReader {
+  readonly #column: BinaryReader;
+  #volume = 0;
+  #offset = 0;
+
+  constructor(column: BinaryReader) {
+    this.#column = column;
+  }
+
+  next(tag: number, sizeBytes: number): readonly DataRun[] {
+    const runs = this.#column;
+    if ((tag & WHOLE) !== 0) return [this.#nextRun(sizeBytes)];
+    const count = runs.varint();
+    if (count > Math.min(runs.remaining, FILE_RUNS_MAX))
+      runs.refuse(`has ${count} runs for a file`);
+    return Array.from({ length: count }, () => this.#nextRun(undefined));
+  }
+
+  /** `wholeSizeBytes` is the size of the run's single piece when it is known already. */
+  #nextRun(wholeSizeBytes: number | undefined): DataRun {
+    const runs = this.#column;
+    const last = this.#volume;
+    const volume = last + runs.signedVarint();
+    const offset = runs.signedVarint() + (volume === last ? this.#offset : 0);
+    const pieceSizeBytes = wholeSizeBytes ?? runs.varint();
+    const pieceCount = wholeSizeBytes === undefined ? runs.varint() + 1 : 1;
+    const strideBytes = pieceSizeBytes + (pieceCount === 1 ? 0 : runs.varint());
+    const run = { volume, offset, pieceSizeBytes, pieceCount, strideBytes };
+    const after = offsetAfter(run);
+    if (volume < 1 || offset < 0 || pieceSizeBytes < 1 || !Number.isSafeInteger(after)) {
+      runs.refuse("has a run that no volume can hold");
+    }
+    this.#volume = volume;
+    this.#offset = after;
+    return run;
+  }
+}
+
+/** For each entry of a page that `ContentsPageReader` has read to its end, where its data lies. */
+export function readDataRuns(bytes: Uint8Array): (readonly DataRun[])[] {
+  const { entryCount, columns } = openPage(bytes);
+  const { tags, sizes } = columns;
+  const runs = new DataRunReader(columns.runs);
+  return Array.from({ length: entryCount }, () => {
+    const tag = tags.u8();
+    switch (tag & TAG_MASK) {
+      case TAG.snapshot:
+      case TAG.diff:
+      case TAG.rewrite:
+        return runs.next(tag, sizes.varint());
+      case TAG.characterDevice:
+      case TAG.blockDevice:
+        sizes.varint();
+        sizes.varint();
+        return NO_DATA;
+      case TAG.prefix:
+      case TAG.symlink:
+        sizes.varint();
+        return NO_DATA;
+      default:
+        return NO_DATA;
+    }
+  });
+}
+
+function openPage(bytes: Uint8Array): {
+  readonly entryCount: number;
+  readonly columns: Columns<BinaryReader>;
+} {
+  const page = new BinaryReader(bytes, "a page of contents");
+  const version = page.u8();
+  if (version !== CONTENTS_VERSION) {
+    page.refuse(`is of version ${version}, expected ${CONTENTS_VERSION}`);
+  }
+  const entryCount = page.varint();
+  if (entryCount > CONTENTS_PAGE_ENTRIES) page.refuse(`has ${entryCount} entries`);
+  const columns = mapColumns(
+    (name) => new BinaryReader(page.bytes(page.varint()), `column ${name} of contents`),
+  );
+  page.finish();
+  return { entryCount, columns };
 }
 
 /** Cuts the digest out when it is asked for: of most entries it never is. */

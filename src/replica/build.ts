@@ -11,7 +11,8 @@ import type { Log, Progress } from "../runtime.js";
 import type { BuildPort, BuildResult } from "./build-port.js";
 import type { BuildSite } from "./build-site.js";
 import type { PlanCounts } from "./plan.js";
-import { byOrigin, type PlannedSet, stripesOf } from "./work.js";
+import { stripesOf } from "./wanted-stripes.js";
+import { byOrigin, type PlannedSet } from "./work.js";
 
 export interface BuildOptions {
   readonly tree: ConfinedTree;

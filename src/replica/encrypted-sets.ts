@@ -20,7 +20,8 @@ import { type LocatedFile, retrieveStripes, type StripeRequest } from "../retrie
 import type { Decryptor } from "./decryptor.js";
 import { filesOf } from "./sets.js";
 import type { TableStore } from "./table-store.js";
-import { everyStripe, type VolumeChunk, type VolumeOrigin } from "./work.js";
+import { everyStripe } from "./wanted-stripes.js";
+import type { VolumeChunk, VolumeOrigin } from "./work.js";
 
 export interface EncryptedSetsOptions {
   readonly session: string;

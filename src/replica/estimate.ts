@@ -1,6 +1,7 @@
 /** What obeying a plan will fetch. */
 import { blockSize } from "../erasure/codec.js";
-import { type PlannedSet, stripesOf } from "./work.js";
+import { stripesOf } from "./wanted-stripes.js";
+import type { PlannedSet } from "./work.js";
 
 export interface Estimate {
   readonly stripes: number;

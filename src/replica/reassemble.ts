@@ -20,7 +20,7 @@ import { type Published, type PublishedOptions, withPublished } from "./publishe
 import { RepositoryWriter, UNFINISHED } from "./repository-writer.js";
 import { filesOf } from "./sets.js";
 import type { TableStore } from "./table-store.js";
-import { everyStripe } from "./work.js";
+import { everyStripe } from "./wanted-stripes.js";
 
 export interface ReassembleReport {
   readonly mirror: string;

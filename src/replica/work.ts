@@ -1,10 +1,5 @@
-/**
- * The needed entries of a plan, in order of set and index, and the stripes that hold their data.
- * Volumes hold their entries in the same order, so every stripe is asked for once.
- */
-
+/** The needed entries of a plan, in order of set and index, and the data that each of them wants. */
 import { displayPath, parentPath, type TreePath } from "../bytes/tree-path.js";
-import { stripeCount } from "../erasure/stripe.js";
 import { MirrorError } from "../errors.js";
 import { type ContentsEntry, type DataRun, decodeContentsPage } from "../manifest/contents.js";
 import type { LocatedFile, StripeRequest } from "../retrieve/stripes.js";
@@ -153,118 +148,10 @@ export function* byOrigin(
   }
 }
 
-/** Told of what comes next while stripes are asked for. */
-export interface StripeListener {
-  /** Before the first stripe that an entry of the page wants. */
-  page(page: WorkPage): void;
-  /** Before the first stripe of a volume. */
-  volume(file: LocatedFile, set: number): void;
-}
-
-/** The stripes that hold what the sets' needed entries want, each once. */
-export function* stripesOf(
-  sets: readonly NumberedSet[],
-  listener: StripeListener,
-): Generator<StripeRequest> {
-  let last: StripeRequest | undefined;
-  for (const { request, entry, set } of wantedStripes(sets, listener)) {
-    if (request.file !== last?.file) listener.volume(request.file, set);
-    else if (request.stripe <= last.stripe) {
-      const isAgain = request.stripe === last.stripe || request.file.file.wrapping !== "plain";
-      if (isAgain) continue;
-      throw outOfOrder(entry);
-    }
-    yield request;
-    last = request;
-  }
-}
-
 /** A planned set and which of them it is. */
 export interface NumberedSet {
   readonly number: number;
   readonly set: PlannedSet;
-}
-
-/** The pages that hold something needed. */
-function* neededEntries(number: number, set: PlannedSet): Generator<NeededPage> {
-  let ordinal = 0;
-  for (const page of set.pages()) {
-    const first = ordinal;
-    const needed: ContentsEntry[] = [];
-    let begunEntry: ContentsEntry | undefined;
-    for (const entry of decodeContentsPage(page)) {
-      if (ordinal === set.begun?.ordinal) begunEntry = entry;
-      if (set.uses.of(ordinal++) !== 0) needed.push(entry);
-    }
-    if (needed.length === 0) continue;
-    const begun =
-      set.begun === undefined || begunEntry === undefined
-        ? undefined
-        : { number: set.begun.ordinal - first, doneBytes: set.begun.doneBytes };
-    const uses = set.uses.slice(first, ordinal);
-    yield { page: { set: number, page, uses, begun }, needed, begunEntry };
-  }
-}
-
-interface NeededPage {
-  readonly page: WorkPage;
-  readonly needed: readonly ContentsEntry[];
-  /** The one that `page.begun` tells of. */
-  readonly begunEntry: ContentsEntry | undefined;
-}
-
-/** A stripe and who wants it. */
-interface WantedStripe {
-  readonly request: StripeRequest;
-  readonly entry: ContentsEntry;
-  readonly set: number;
-}
-
-/** Stripe after stripe for entry after entry: the same one often comes several times. */
-function* wantedStripes(
-  sets: readonly NumberedSet[],
-  listener: StripeListener,
-): Generator<WantedStripe> {
-  for (const { number, set } of sets) {
-    for (const { page, needed, begunEntry } of neededEntries(number, set)) {
-      listener.page(page);
-      for (const entry of needed) {
-        const doneBytes = entry === begunEntry ? (page.begun?.doneBytes ?? 0) : 0;
-        const runs = runsAfter(runsOf(entry), doneBytes);
-        yield* entryStripes({ entry, runs }, number, set);
-      }
-    }
-  }
-}
-
-function* entryStripes(
-  { entry, runs }: { readonly entry: ContentsEntry; readonly runs: readonly DataRun[] },
-  number: number,
-  set: PlannedSet,
-): Generator<WantedStripe> {
-  for (const run of runs) {
-    if (run.pieceSizeBytes * run.pieceCount === 0) continue;
-    const file = set.volume(run.volume);
-    const isPlain = file.file.wrapping === "plain";
-    const stripes = isPlain ? runStripes(entry, run, file) : everyStripe(file);
-    for (const request of stripes) yield { request, entry, set: number };
-  }
-}
-
-function* runStripes(
-  entry: ContentsEntry,
-  run: DataRun,
-  file: LocatedFile,
-): Generator<StripeRequest> {
-  const { stripeSizeBytes } = file.file;
-  for (let piece = 0; piece < run.pieceCount; piece++) {
-    const start = run.offset + piece * run.strideBytes;
-    const last = Math.floor((start + run.pieceSizeBytes - 1) / stripeSizeBytes);
-    if (last >= stripeCount(file.file)) throw beyondEnd(entry);
-    for (let stripe = Math.floor(start / stripeSizeBytes); stripe <= last; stripe++) {
-      yield { file, stripe };
-    }
-  }
 }
 
 function runsOf(entry: ContentsEntry): readonly DataRun[] {
@@ -272,7 +159,7 @@ function runsOf(entry: ContentsEntry): readonly DataRun[] {
 }
 
 /** What of the data of `runs` comes after its first bytes. */
-function runsAfter(runs: readonly DataRun[], doneBytes: number): readonly DataRun[] {
+export function runsAfter(runs: readonly DataRun[], doneBytes: number): readonly DataRun[] {
   if (doneBytes === 0) return runs;
   const left: DataRun[] = [];
   let passed = doneBytes;
@@ -300,12 +187,6 @@ function runAfter(run: DataRun, doneBytes: number): DataRun[] {
   ];
 }
 
-/** Of a published file, in order. */
-export function* everyStripe(file: LocatedFile): Generator<StripeRequest> {
-  const count = stripeCount(file.file);
-  for (let stripe = 0; stripe < count; stripe++) yield { file, stripe };
-}
-
 /** Of data that its volume does not hold. */
 export function beyondEnd(entry: ContentsEntry): MirrorError {
   return new MirrorError(
@@ -314,7 +195,8 @@ export function beyondEnd(entry: ContentsEntry): MirrorError {
   );
 }
 
-function outOfOrder(entry: ContentsEntry): MirrorError {
+/** Of data that comes too late. */
+export function outOfOrder(entry: ContentsEntry): MirrorError {
   return new MirrorError(
     "DOCUMENT_INVALID",
     `contents say that the data of ${displayPath(entry.path)} lies before that of an earlier entry`,

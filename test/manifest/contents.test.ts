@@ -8,9 +8,11 @@ import {
   type ContentsEntry,
   type DataRun,
   decodeContentsPage,
+  decodeDataRuns,
   encodeContentsPage,
 } from "../../src/manifest/contents.js";
 import { packPage } from "../../src/manifest/table.js";
+import { plainEntry, readBack } from "./read-back.js";
 import { digest } from "./samples.js";
 
 const ATTRIBUTES: Attributes = {
@@ -77,14 +79,24 @@ describe("a page of contents", () => {
   });
 
   test("is read as it was written", () => {
-    expect(readBack(ENTRIES)).toEqual(ENTRIES.map(plain));
+    expect(readBack(ENTRIES)).toEqual(ENTRIES.map(plainEntry));
     expect(readBack([])).toEqual([]);
   });
 
   test("of any entries is read as it was written", () => {
     fc.assert(
       fc.property(anyEntries(), (entries) => {
-        expect(readBack(entries)).toEqual(entries.map(plain));
+        expect(readBack(entries)).toEqual(entries.map(plainEntry));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("tells where data lies without the rest", () => {
+    fc.assert(
+      fc.property(anyEntries(), (entries) => {
+        const data = entries.map((entry) => ("data" in entry ? entry.data : []));
+        expect(decodeDataRuns(encodeContentsPage(entries))).toEqual(data);
       }),
       { numRuns: 300 },
     );
@@ -94,7 +106,7 @@ describe("a page of contents", () => {
     const entries = Array.from({ length: 100 }, (_, at) => changedFile(at));
     const page = await packPage(encodeContentsPage(entries));
     expect(page.length).toBeLessThan(2560);
-    expect(readBack(entries)).toEqual(entries.map(plain));
+    expect(readBack(entries)).toEqual(entries.map(plainEntry));
   });
 
   test("has 4096 entries at most", () => {
@@ -373,16 +385,6 @@ function anyEntry(path: TreePath): fc.Arbitrary<ContentsEntry> {
       data: runs,
     })),
   );
-}
-
-function readBack(entries: readonly ContentsEntry[]): unknown[] {
-  return [...decodeContentsPage(encodeContentsPage(entries))].map(plain);
-}
-
-/** With plain arrays for bytes, whatever kind of array holds them. */
-function plain(entry: ContentsEntry): unknown {
-  const signature = "signature" in entry ? entry.signature : undefined;
-  return { ...entry, signature: signature && { ...signature, digest: [...signature.digest] } };
 }
 
 /** A page of entries with these columns in hex, the owner of mode 0 and numbers 0, and what every entry needs. */

@@ -21,6 +21,7 @@ import {
 import { ledgerPath, tablePath } from "../../../src/manifest/paths.js";
 import { openNote, signNote } from "../../../src/manifest/signed-note.js";
 import { packPage, unpackPage } from "../../../src/manifest/table.js";
+import { plainEntry, readBack } from "../../manifest/read-back.js";
 import {
   digest,
   FULL,
@@ -194,8 +195,7 @@ export const DOCUMENTS: readonly Target[] = [
     samples: PAGES,
     parse: (bytes) => [...decodeContentsPage(bytes)],
     codes: ["DOCUMENT_INVALID", "PATH_REFUSED"],
-    check: (entries) =>
-      expect([...decodeContentsPage(encodeContentsPage(entries))]).toEqual(entries),
+    check: (entries) => expect(readBack(entries)).toEqual(entries.map(plainEntry)),
   }),
   target({
     name: "a packed page",
