@@ -1,7 +1,9 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --single-threaded-gc
 /**
  * Starts the command; `rolldown.config.js` makes `dist/cli/main.js` of it. Beside the bundles lies the code that V8 made of
  * them there: to make it anew takes longer than a cycle that finds nothing to do. It is for that node only; another compiles.
+ *
+ * Our heaps are small, and all processors busy when there is much to do: V8 collects their garbage soonest without threads for that.
  */
 const { existsSync, readFileSync } = require("node:fs");
 const { wrap } = require("node:module");

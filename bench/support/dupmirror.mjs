@@ -7,8 +7,16 @@ import { emptyFolder } from "./workplace.mjs";
 
 export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
+/** As users run it: by its name, with the flags that it names itself, and here with our node. */
+const AS_USERS = {
+  env: {
+    ...process.env,
+    PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH}`,
+  },
+};
+
 function dupmirror(...words) {
-  return run(process.execPath, [MAIN, ...words]);
+  return run(MAIN, words, AS_USERS);
 }
 
 /**
@@ -72,8 +80,8 @@ export function makeReplica(
     /** The daemon, which has polled once when it is there. */
     start: async () => {
       rmSync(lastCycle, { force: true });
-      const words = [MAIN, "replica", "run", "-c", config];
-      return startServer(process.execPath, words, { isReady: () => existsSync(lastCycle) });
+      const words = ["replica", "run", "-c", config];
+      return startServer(MAIN, words, { ...AS_USERS, isReady: () => existsSync(lastCycle) });
     },
     /** When it came to where it stands, in milliseconds since 1970. */
     movedAt: () => statSync(path.join(state, "position.json")).mtimeMs,
@@ -105,11 +113,10 @@ export function makeReplica(
 
 /** `dupmirror serve`, a process of its own. */
 async function startServe(folder) {
-  const server = await startServer(
-    process.execPath,
-    [MAIN, "serve", folder, "--listen", "127.0.0.1:0", "--json"],
-    { isReady: ({ said }) => said().includes("\n") },
-  );
+  const server = await startServer(MAIN, ["serve", folder, "--listen", "127.0.0.1:0", "--json"], {
+    ...AS_USERS,
+    isReady: ({ said }) => said().includes("\n"),
+  });
   const { url } = JSON.parse(server.said());
   return { ...server, url, port: Number(new URL(url).port) };
 }
@@ -130,7 +137,7 @@ async function startDaemon(words, port) {
     await answer?.arrayBuffer();
     return answer?.status === 200;
   };
-  return startServer(process.execPath, [MAIN, ...words], { isReady });
+  return startServer(MAIN, words, { ...AS_USERS, isReady });
 }
 
 /** JSON is YAML. */

@@ -22,9 +22,13 @@ export async function startSelf(options: {
 }): Promise<SelfProcess> {
   const { script, signal } = options;
   signal.throwIfAborted();
-  const child = await startChild(process.execPath, [script, ...options.arguments], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  const child = await startChild(
+    process.execPath,
+    [...process.execArgv, script, ...options.arguments],
+    {
+      stdio: ["ignore", "pipe", "ignore"],
+    },
+  );
   const exit = once(child, "exit");
   signal.addEventListener("abort", () => child.kill("SIGKILL"), { once: true });
   if (signal.aborted) child.kill("SIGKILL");
