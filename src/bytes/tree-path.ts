@@ -16,17 +16,18 @@ export const ROOT = "" as TreePath;
 
 /** Checks a latin1 string. @throws MirrorError PATH_REFUSED */
 export function toTreePath(latin1: string): TreePath {
-  return checkPath(latin1, 0);
-}
-
-/**
- * Checks a latin1 string that begins as `previous` does for `shared` bytes: what lies before the last `/` there is checked
- * already. @throws MirrorError PATH_REFUSED
- */
-export function continueTreePath(previous: TreePath, shared: number, latin1: string): TreePath {
-  let start = shared;
-  while (start > 0 && previous.charCodeAt(start - 1) !== SLASH) start--;
-  return checkPath(latin1, start);
+  if (latin1.length > PATH_MAX_BYTES) refuse(latin1, `is longer than ${PATH_MAX_BYTES} bytes`);
+  if (latin1 === "") return ROOT;
+  let start = 0;
+  for (let at = 0; at <= latin1.length; at++) {
+    const unit = at === latin1.length ? SLASH : latin1.charCodeAt(at);
+    if (unit === 0) refuse(latin1, "holds a NUL byte");
+    if (unit > 0xff) refuse(latin1, "is not a string of bytes");
+    if (unit !== SLASH) continue;
+    checkComponent(latin1, start, at);
+    start = at + 1;
+  }
+  return latin1 as TreePath;
 }
 
 /** The path of `name`, one component, in `directory`. @throws MirrorError PATH_REFUSED */
@@ -45,6 +46,21 @@ export function parentPath(path: TreePath): TreePath {
   return path.slice(0, Math.max(0, path.lastIndexOf("/"))) as TreePath;
 }
 
+/** The parents of paths that come in order: mostly the one before has the same, which is given again without a copy. */
+export class Parents {
+  #path = ROOT;
+  #parent = ROOT;
+
+  /** As `parentPath`. */
+  of(path: TreePath): TreePath {
+    if (path === this.#path) return this.#parent;
+    this.#path = path;
+    const parent = parentPath(path);
+    if (parent !== this.#parent) this.#parent = parent;
+    return this.#parent;
+  }
+}
+
 /** The last component of `path`. */
 export function baseName(path: TreePath): string {
   return path.slice(path.lastIndexOf("/") + 1);
@@ -52,11 +68,11 @@ export function baseName(path: TreePath): string {
 
 /** Whether `path` is `directory` or lies below it. */
 export function isWithin(path: TreePath, directory: TreePath): boolean {
-  if (directory === "") return true;
-  return (
-    path.startsWith(directory) &&
-    (path.length === directory.length || path[directory.length] === "/")
-  );
+  const size = directory.length;
+  if (size === 0) return true;
+  // Most paths are told apart by this byte alone.
+  if (path.length > size && path.charCodeAt(size) !== SLASH) return false;
+  return path.startsWith(directory);
 }
 
 /**
@@ -93,22 +109,6 @@ export function displayPath(latin1: string): string {
 }
 
 const SLASH = 0x2f;
-
-/** @param from where a component begins; those before it are checked already */
-function checkPath(latin1: string, from: number): TreePath {
-  if (latin1.length > PATH_MAX_BYTES) refuse(latin1, `is longer than ${PATH_MAX_BYTES} bytes`);
-  if (latin1 === "") return ROOT;
-  let start = from;
-  for (let at = from; at <= latin1.length; at++) {
-    const unit = at === latin1.length ? SLASH : latin1.charCodeAt(at);
-    if (unit === 0) refuse(latin1, "holds a NUL byte");
-    if (unit > 0xff) refuse(latin1, "is not a string of bytes");
-    if (unit !== SLASH) continue;
-    checkComponent(latin1, start, at);
-    start = at + 1;
-  }
-  return latin1 as TreePath;
-}
 
 function checkComponent(path: string, start: number, end: number): void {
   const size = end - start;

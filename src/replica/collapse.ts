@@ -32,9 +32,10 @@ export function* collapseSets(
   sets.forEach((entries, set) => heap.push(new Cursor(set, entries[Symbol.iterator]())));
   for (let top = heap.top(); top !== undefined; top = heap.top()) {
     const { path } = top.entry;
-    const found: Survivor[] = [];
-    for (let cursor: Cursor | undefined = top; cursor !== undefined; cursor = heap.topAt(path)) {
-      found.push({ set: cursor.set, ordinal: cursor.ordinal, entry: cursor.entry });
+    const found = [survivorAt(top)];
+    heap.advanceTop();
+    for (let next = heap.topAt(path); next !== undefined; next = heap.topAt(path)) {
+      found.push(survivorAt(next));
       heap.advanceTop();
     }
     yield { path, survivors: survivorsOf(path, found) };
@@ -46,7 +47,12 @@ export function buildsOnPrevious(entry: ContentsEntry): boolean {
   return entry.kind === "diff" || entry.kind === "prefix";
 }
 
-function survivorsOf(path: TreePath, found: Survivor[]): Survivor[] {
+function survivorAt({ set, ordinal, entry }: Cursor): Survivor {
+  return { set, ordinal, entry };
+}
+
+function survivorsOf(path: TreePath, found: readonly Survivor[]): readonly Survivor[] {
+  if (found.length === 1) return found;
   let start = found.length - 1;
   while (start > 0 && isChange(found[start])) start--;
   const survivors = found.slice(start);

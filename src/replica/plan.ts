@@ -2,7 +2,7 @@
  * What shall be done to the tree, decided from the collapsed entries and what the tree holds.
  * Pure: the code that obeys a plan makes no choices.
  */
-import { displayPath, isWithin, parentPath, type TreePath } from "../bytes/tree-path.js";
+import { displayPath, isWithin, Parents, type TreePath } from "../bytes/tree-path.js";
 import { MirrorError } from "../errors.js";
 import type {
   Attributes,
@@ -114,7 +114,7 @@ export function planFollow(
     const isCarried = rules.isWanted(path, isDirectory || last.kind === "deleted");
     if (last.kind !== "deleted") {
       if (barred !== undefined && isWithin(path, barred)) throw orphaned(path);
-      const parent = parentPath(path);
+      const parent = draft.parentOf(path);
       const isKnown = path === "" || parent === knownParent || made.has(parent);
       if (isCarried && !isKnown && lookup(parent)?.type !== "directory") throw diverged(parent);
       if (isCarried) knownParent = parent;
@@ -151,8 +151,10 @@ export function planWhole(
   rules: CompareRules,
 ): TreePlan {
   const draft = new Draft(setCount, rules);
-  const parents = new ParentStack();
-  const enter = (path: TreePath, isDirectory: boolean): void => parents.enter(path, isDirectory);
+  const directories = new DirectoryStack();
+  const enter = (path: TreePath, isDirectory: boolean): void => {
+    directories.enter(path, draft.parentOf(path), isDirectory);
+  };
   settleAll(draft, { collapsed, scan, enter, rules });
   return draft.finish();
 }
@@ -174,7 +176,7 @@ export function planRepair(
   const draft = new Draft(setCount, rules);
   const made = new Set<TreePath>();
   const enter = (path: TreePath, isDirectory: boolean): void => {
-    const parent = parentPath(path);
+    const parent = draft.parentOf(path);
     const isKnown = path === "" || made.has(parent) || lookup(parent)?.type === "directory";
     if (!isKnown) throw diverged(parent);
     if (isDirectory) made.add(path);
@@ -296,6 +298,7 @@ class Draft {
   readonly #directories: AttributeStep[] = [];
   readonly #checks: CheckStep[] = [];
   readonly #touched = new Set<TreePath>();
+  readonly #parents = new Parents();
   readonly #publishLast: LateStep[] = [];
   readonly #damaged: TreePath[] = [];
   readonly #replaced: TreePath[] = [];
@@ -328,11 +331,16 @@ class Draft {
     };
   }
 
+  /** As `parentPath`. */
+  parentOf(path: TreePath): TreePath {
+    return this.#parents.of(path);
+  }
+
   /** A local object that the target does not have. */
   extra(path: TreePath): void {
     if (path === "" || this.#rules.isProtected(path)) return;
     this.#deletes.push(path);
-    this.#touched.add(parentPath(path));
+    this.#touched.add(this.#parents.of(path));
     this.#counts.growth--;
   }
 
@@ -418,7 +426,7 @@ class Draft {
   }
 
   #stage(path: TreePath, survivors: readonly Survivor[]): void {
-    this.#touched.add(parentPath(path));
+    this.#touched.add(this.#parents.of(path));
     survivors.forEach(({ set, ordinal }, at) => {
       const first = at === 0 ? USE_FIRST : 0;
       const last = at === survivors.length - 1 ? USE_LAST : 0;
@@ -438,21 +446,13 @@ class Draft {
 }
 
 /** The directories that the walk is in; every path must lie in one that the target has. */
-class ParentStack {
+class DirectoryStack {
   readonly #stack: TreePath[] = [];
 
-  enter(path: TreePath, isDirectory: boolean): void {
-    while (this.#stack.length > 0 && !isWithin(path, this.#top())) this.#stack.pop();
-    if (path !== "" && (this.#stack.length === 0 || this.#top() !== parentPath(path))) {
-      throw orphaned(path);
-    }
+  enter(path: TreePath, parent: TreePath, isDirectory: boolean): void {
+    while (this.#stack.length > 0 && this.#stack.at(-1) !== parent) this.#stack.pop();
+    if (path !== "" && this.#stack.length === 0) throw orphaned(path);
     if (isDirectory) this.#stack.push(path);
-  }
-
-  #top(): TreePath {
-    const top = this.#stack.at(-1);
-    if (top === undefined) throw new RangeError("no directory entered");
-    return top;
   }
 }
 

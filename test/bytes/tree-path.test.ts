@@ -10,6 +10,7 @@ import {
   isWithin,
   latin1Bytes,
   latin1String,
+  Parents,
   parentPath,
   ROOT,
   type TreePath,
@@ -73,6 +74,16 @@ describe("paths", () => {
     expect([parentPath(path), baseName(path)]).toEqual(["a/bc", "d"]);
     expect([parentPath(toTreePath("a")), baseName(toTreePath("a"))]).toEqual(["", "a"]);
     expect([parentPath(ROOT), baseName(ROOT)]).toEqual(["", ""]);
+  });
+
+  test("in any order have the parents that each has by itself", () => {
+    fc.assert(
+      fc.property(fc.array(treePath), (paths) => {
+        const parents = new Parents();
+        const found = paths.map((path) => [parents.of(path), parents.of(path)]);
+        expect(found).toEqual(paths.map((path) => [parentPath(path), parentPath(path)]));
+      }),
+    );
   });
 
   test("lie within a directory by whole components", () => {
@@ -154,11 +165,35 @@ describe("front coding", () => {
     );
   });
 
+  test("takes what is a path, and refuses all else as that is refused", () => {
+    const any = fc.string({ unit: fc.constantFrom("a", "b", ".", "/", "\0"), maxLength: 8 });
+    fc.assert(
+      fc.property(treePath, any, fc.constantFrom("", "x".repeat(250)), (previous, text, more) => {
+        const next = text + more;
+        const shared = sharedSize(previous, next as TreePath);
+        fc.pre(compareTreePaths(previous, next as TreePath) < 0);
+        const added = next.slice(shared);
+        expect(outcome(() => continuePath(previous, shared, added))).toBe(
+          outcome(() => toTreePath(next)),
+        );
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   test("refuses a path that leaves the tree", () => {
     expect(() => continuePath(toTreePath("a/b"), 2, "c/../../x")).toThrow(refused);
     expect(() => continuePath(toTreePath("a"), 1, "/..")).toThrow(refused);
   });
 });
+
+function outcome(make: () => TreePath): string {
+  try {
+    return make();
+  } catch (error) {
+    return String(error);
+  }
+}
 
 function continuePath(previous: TreePath, shared: number, added: string): TreePath {
   const paths = new FrontCodedPaths();
