@@ -10,7 +10,7 @@ import type { SetChunk, WorkPage } from "./work.js";
 /** More of them wait for the one thread that fetches for all. */
 const THREADS_MAX = 2;
 /** Chunks pass through a ring of slots in shared memory: none is allocated or handed over twice. */
-const SLOT_COUNT = 8;
+const SLOT_COUNT = 4;
 const SLOT_BYTES = STRIPE_SIZE_BYTES;
 
 /** One build after the other. */
