@@ -27,4 +27,4 @@ export function toBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
 }
 
-const THREAD_POOL_MIN_BYTES = 64 * 1024;
+const THREAD_POOL_MIN_BYTES = 128 * 1024;
