@@ -7,6 +7,9 @@ import { quoted } from "../bytes/quoted.js";
 import { parseMinute } from "../bytes/timetable.js";
 import { parseDuration, parseSize } from "../bytes/units.js";
 
+// Of all schemas that are made from here on: each sees a few small documents, and to compile it takes longer than these.
+z.config({ jitless: true });
+
 /** A value that `parse` makes of what stands in the file; undefined is refused. */
 function field<T>(expected: string, parse: (value: unknown) => T | undefined) {
   return z.unknown().transform((value, context): T => {
