@@ -48,8 +48,10 @@ export async function build(options: ReplayOptions): Promise<MadePlan | undefine
   const record = new BuildRecord(tree, { ...goal, stagedBytes, totalBytes }, runtime.clock);
   try {
     return await stageAll(options, (bytes) => record.mark(stagedBytes + bytes));
-  } finally {
+  } catch (error) {
     await site.close();
+    throw error;
+  } finally {
     record.close();
   }
 }

@@ -91,6 +91,7 @@ async function update(
   const replay = { ...planned, reused, goal, site, rootTime, runtime, signal };
   const { history, journal } = await keepingStage(operation, rootTime, async () => {
     const history = await meter.run("build", "blocks", () => build(replay));
+    void site.close(); // beside the commit; awaited in the end
     const journal = planJournal(replay, history, to);
     const rules = { ...operation.commitRules, beforeCommit };
     await meter.run("commit", undefined, () => commitStage(tree, journal, files, rules));

@@ -76,7 +76,7 @@ export class WorkItem {
     this.doneBytes = doneBytes;
     this.#set = set;
     this.#runs = runsAfter(runsOf(entry), doneBytes);
-    this.sizeBytes = this.#runs.reduce((sum, run) => sum + run.pieceSizeBytes * run.pieceCount, 0);
+    this.sizeBytes = dataSize(this.#runs);
     this.#skipEmpty();
   }
 
@@ -115,17 +115,19 @@ export class WorkItem {
 }
 
 /** The needed entries of a page, in order, that lie in directories which `isMine`. */
-export function* workItems(
+export function workItems(
   { set, page, uses, begun }: WorkPage,
   isMine: (directory: TreePath) => boolean,
-): Generator<WorkItem> {
+): WorkItem[] {
+  const items: WorkItem[] = [];
   let number = 0;
   for (const entry of decodeContentsPage(page)) {
     const doneBytes = begun?.number === number ? begun.doneBytes : 0;
     const use = uses[number++] ?? 0;
     if (use === 0 || !isMine(parentPath(entry.path))) continue;
-    yield new WorkItem(set, entry, use, doneBytes);
+    items.push(new WorkItem(set, entry, use, doneBytes));
   }
+  return items;
 }
 
 /** A run of the unwrapped bytes of a volume, as its origin gives it. */
@@ -156,6 +158,12 @@ export interface NumberedSet {
 
 function runsOf(entry: ContentsEntry): readonly DataRun[] {
   return entry.kind === "deleted" || entry.kind === "object" ? [] : entry.data;
+}
+
+function dataSize(runs: readonly DataRun[]): number {
+  let sum = 0;
+  for (const { pieceSizeBytes, pieceCount } of runs) sum += pieceSizeBytes * pieceCount;
+  return sum;
 }
 
 /** What of the data of `runs` comes after its first bytes. */
