@@ -30,7 +30,6 @@ export class LocalPort implements BuildPort {
       tree,
       ownerOf: ownerPolicy(owners),
       number: 0,
-      isMine: () => true,
     });
   }
 

@@ -1,10 +1,11 @@
-/** The threads of large builds. Each is told of every page and chunk, and makes what falls to it. */
+/** The threads of large builds. Each is told of every chunk, and makes what falls to it. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { MirrorError } from "../errors.js";
 import { STRIPE_SIZE_BYTES } from "../limits.js";
 import type { BuildPort, BuildResult } from "./build-port.js";
 import type { FromWorker, ToWorker, WorkerSetup } from "./build-worker.js";
+import { ShareOut } from "./share-out.js";
 import type { SetChunk, WorkPage } from "./work.js";
 
 /** More of them wait for the one thread that fetches for all. */
@@ -16,6 +17,7 @@ const SLOT_BYTES = STRIPE_SIZE_BYTES;
 /** One build after the other. */
 export class BuildThreads implements BuildPort {
   readonly #threads: readonly BuildThread[];
+  readonly #shareOut: ShareOut;
   readonly #ring = new Uint8Array(new SharedArrayBuffer(SLOT_COUNT * SLOT_BYTES));
   readonly #free = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
   /** Of each slot, how many threads have not taken what is in it. */
@@ -27,12 +29,15 @@ export class BuildThreads implements BuildPort {
     const taken = (slot?: number): void => this.#taken(slot);
     this.#threads = Array.from(
       { length: count },
-      (_, number) => new BuildThread({ ...options, ring: this.#ring, number, count }, taken),
+      (_, number) => new BuildThread({ ...options, ring: this.#ring, number }, taken),
     );
+    this.#shareOut = new ShareOut(count);
   }
 
   addPage(page: WorkPage): void {
-    for (const thread of this.#threads) thread.send({ kind: "page", page });
+    for (const [number, share] of this.#shareOut.pages(page).entries()) {
+      if (share !== undefined) this.#threads[number]?.send({ kind: "page", page: share });
+    }
   }
 
   async feed({ bytes, ...place }: SetChunk): Promise<number> {

@@ -1,6 +1,5 @@
 /** A thread of large builds: takes pages and chunks in the order in which they were sent. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import type { TreePath } from "../bytes/tree-path.js";
 import type { ReplicaMirror } from "../config/replica.js";
 import { ConfinedTree } from "../disk/confined.js";
 import { type ErrorCode, isMirrorError } from "../errors.js";
@@ -8,7 +7,6 @@ import { STRIPE_SIZE_BYTES } from "../limits.js";
 import type { BuildResult } from "./build-port.js";
 import { Builder } from "./builder.js";
 import { ownerPolicy } from "./owners.js";
-import { builderOf } from "./share-out.js";
 import type { SetChunk, WorkPage } from "./work.js";
 
 export interface WorkerSetup {
@@ -16,9 +14,8 @@ export interface WorkerSetup {
   readonly owners: ReplicaMirror["owners"];
   /** Slots of STRIPE_SIZE_BYTES, shared with the sender. */
   readonly ring: Uint8Array;
-  /** Which of `count` threads this is, from 0. */
+  /** Which of the threads this is, from 0. */
   readonly number: number;
-  readonly count: number;
 }
 
 /** A build ends with `finish`; what comes after that belongs to the next one. */
@@ -85,15 +82,8 @@ class Bench {
   }
 
   #open(): Builder {
-    const { owners, number, count } = this.#setup;
-    let last: { readonly directory: TreePath; readonly isMine: boolean } | undefined;
-    const isMine = (directory: TreePath): boolean => {
-      if (last?.directory !== directory) {
-        last = { directory, isMine: builderOf(directory, count) === number };
-      }
-      return last.isMine;
-    };
-    return new Builder({ tree: this.#tree, ownerOf: ownerPolicy(owners), number, isMine });
+    const { owners, number } = this.#setup;
+    return new Builder({ tree: this.#tree, ownerOf: ownerPolicy(owners), number });
   }
 }
 

@@ -14,8 +14,6 @@ export interface BuilderOptions {
   readonly ownerOf: PlanRules["ownerOf"];
   /** Which of all that build the same, from 0. */
   readonly number: number;
-  /** Whether what lies in this directory is for this one to make. */
-  readonly isMine: (directory: TreePath) => boolean;
 }
 
 /** An object that only a program can make, at its place below the stage. */
@@ -57,7 +55,7 @@ export class Builder {
 
   /** To be done after the pages before it; what needs no bytes, and waits for nothing, at once. */
   addPage(page: WorkPage): void {
-    for (const item of workItems(page, this.#options.isMine)) {
+    for (const item of workItems(page)) {
       this.#queue.push(item);
       if (item.isComplete) this.#completeFirst();
     }

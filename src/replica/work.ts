@@ -1,5 +1,5 @@
 /** The needed entries of a plan, in order of set and index, and the data that each of them wants. */
-import { displayPath, parentPath, type TreePath } from "../bytes/tree-path.js";
+import { displayPath } from "../bytes/tree-path.js";
 import { MirrorError } from "../errors.js";
 import { type ContentsEntry, type DataRun, decodeContentsPage } from "../manifest/contents.js";
 import type { LocatedFile, StripeRequest } from "../retrieve/stripes.js";
@@ -114,18 +114,14 @@ export class WorkItem {
   }
 }
 
-/** The needed entries of a page, in order, that lie in directories which `isMine`. */
-export function workItems(
-  { set, page, uses, begun }: WorkPage,
-  isMine: (directory: TreePath) => boolean,
-): WorkItem[] {
+/** The needed entries of a page, in order. */
+export function workItems({ set, page, uses, begun }: WorkPage): WorkItem[] {
   const items: WorkItem[] = [];
   let number = 0;
   for (const entry of decodeContentsPage(page)) {
     const doneBytes = begun?.number === number ? begun.doneBytes : 0;
     const use = uses[number++] ?? 0;
-    if (use === 0 || !isMine(parentPath(entry.path))) continue;
-    items.push(new WorkItem(set, entry, use, doneBytes));
+    if (use !== 0) items.push(new WorkItem(set, entry, use, doneBytes));
   }
   return items;
 }

@@ -1,32 +1,56 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type TreePath, toTreePath } from "../../src/bytes/tree-path.js";
-import { builderOf } from "../../src/replica/share-out.js";
+import { SMALL_PAGE_ENTRIES } from "../../src/limits.js";
+import { USE_FIRST, USE_LAST, USE_NEEDED } from "../../src/replica/plan.js";
+import { ShareOut } from "../../src/replica/share-out.js";
+import type { WorkPage } from "../../src/replica/work.js";
 
-describe("several builders", () => {
-  test("each get their share of the directories", () => {
-    for (const count of [1, 2, 3, 4]) {
-      const made = new Array<number>(count).fill(0);
-      for (const directory of directories()) {
-        const builder = builderOf(directory, count);
-        made[builder] = (made[builder] ?? 0) + 1;
-      }
-      expect(Math.min(...made) * count).toBeGreaterThan(0.9 * DIRECTORIES);
+const ALONE = USE_NEEDED | USE_FIRST | USE_LAST;
+
+describe("entries that several builders make", () => {
+  test("go to one builder each, with what they are for", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), fc.array(anyUses()), (builders, pages) => {
+        const shareOut = new ShareOut(builders);
+        for (const uses of pages) {
+          const shares = shareOut.pages(pageOf(uses));
+          expect(shares).toHaveLength(builders);
+          uses.forEach((use, at) => {
+            const taken = shares.map((share) => share?.uses[at] ?? 0).filter((one) => one !== 0);
+            expect(taken).toEqual(use === 0 ? [] : [use]);
+          });
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("go to the same one when others come before or after them", () => {
+    const shareOut = new ShareOut(3);
+    for (const use of [USE_NEEDED | USE_FIRST, USE_NEEDED, USE_NEEDED | USE_LAST]) {
+      const shares = shareOut.pages(pageOf(new Uint8Array(2000).fill(use)));
+      expect(shares.map((share) => share !== undefined)).toEqual([true, false, false]);
     }
   });
 
-  test("agree on whose a directory is, whatever its bytes", () => {
-    const directory = toTreePath("pool/\x01\xff/x");
-    expect(builderOf(directory, 2)).toBe(builderOf(toTreePath("pool/\x01\xff/x"), 2));
-    expect([0, 1]).toContain(builderOf(directory, 2));
-    expect(builderOf(directory, 1)).toBe(0);
+  test("are shared page by page where pages are small, and within the large ones", () => {
+    const shareOut = new ShareOut(2);
+    const busy = (size: number) =>
+      shareOut
+        .pages(pageOf(new Uint8Array(size).fill(ALONE)))
+        .map((share) => share?.uses.filter((use) => use !== 0).length ?? 0);
+    expect(busy(SMALL_PAGE_ENTRIES)).toEqual([SMALL_PAGE_ENTRIES, 0]);
+    expect(busy(SMALL_PAGE_ENTRIES)).toEqual([0, SMALL_PAGE_ENTRIES]);
+    expect(busy(8 * SMALL_PAGE_ENTRIES)).toEqual([4 * SMALL_PAGE_ENTRIES, 4 * SMALL_PAGE_ENTRIES]);
   });
 });
 
-const DIRECTORIES = 4000;
+function pageOf(uses: Uint8Array): WorkPage {
+  return { set: 0, page: new Uint8Array(0), uses };
+}
 
-/** As a pool of packages has them. */
-function directories(): TreePath[] {
-  return Array.from({ length: DIRECTORIES }, (_, number) =>
-    toTreePath(`pool/main/${String.fromCharCode(0x61 + (number % 26))}/package-${number}`),
-  );
+function anyUses(): fc.Arbitrary<Uint8Array> {
+  return fc
+    .array(fc.constantFrom(0, ALONE, USE_NEEDED, USE_NEEDED | USE_FIRST), { maxLength: 20 })
+    .chain((some) => fc.nat(60).map((times) => new Uint8Array(Array(times).fill(some).flat())));
 }
