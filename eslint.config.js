@@ -26,10 +26,11 @@ const FLOORS = {
 const DOORS = {
   "node:fs": ["disk"],
   "node:fs/promises": ["disk"],
-  "node:child_process": ["programs"],
+  "node:child_process": [],
   "node:net": ["daemon"],
   "node:http": [],
   "node:https": [],
+  execa: ["programs"],
   undici: ["store"],
   fastify: ["daemon"],
   "node-cron": ["daemon"],

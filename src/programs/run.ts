@@ -3,9 +3,7 @@
  * has nothing on its standard input unless given, a time limit, and is killed when we die, however we die.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { once } from "node:events";
-import { Readable } from "node:stream";
+import { execa } from "execa";
 import { MirrorError } from "../errors.js";
 import { PROGRAM_OUTPUT_MAX_BYTES } from "../limits.js";
 
@@ -37,53 +35,23 @@ export interface ProgramResult {
  */
 export async function runProgram(options: ProgramOptions): Promise<ProgramResult> {
   options.signal.throwIfAborted();
-  const child = await start(options);
   const stop = stopWhen(options);
-  const release = endWhen(stop.signal, child, options.stopSignal ?? "SIGTERM");
+  const child = start(options, stop.signal);
+  endGroupWith(child, stop.signal);
   try {
-    const [, stdout, stderr] = await Promise.all([
-      once(child, "close"),
-      tailOf(outputOf(child, 1)),
-      tailOf(outputOf(child, 2)),
-      options.onLine === undefined ? undefined : eachLine(outputOf(child, 3), options.onLine),
+    const [ending, stdout, stderr] = await Promise.all([
+      child,
+      tailOf(child, "stdout"),
+      tailOf(child, "stderr"),
+      eachLine(child, options.onLine),
     ]);
     stop.signal.throwIfAborted();
-    return judge(options.program, child, { stdout, stderr });
+    const { code, exitCode, signal } = ending;
+    return judge(options.program, { code, exitCode, signal, stdout, stderr });
   } finally {
-    release();
     stop.release();
     if (!isGone(child)) child.kill("SIGKILL");
   }
-}
-
-/**
- * Starts a program that is killed when we die, in a session of its own.
- * @throws MirrorError PROGRAM_MISSING, PROGRAM_FAILED when it cannot be started
- */
-export async function startChild(
-  program: string,
-  words: readonly string[],
-  options: Pick<SpawnOptions, "env" | "stdio">,
-): Promise<ChildProcess> {
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", program, ...words], {
-    ...options,
-    detached: true,
-  });
-  if (child.pid !== undefined) return child;
-  const causes: unknown[] = await once(child, "error");
-  throw notStarted(program, causes[0]);
-}
-
-/** The lines that a program writes. */
-export async function* linesOf(output: Readable): AsyncGenerator<string> {
-  const texts: AsyncIterable<string> = output.setEncoding("utf8");
-  let rest = "";
-  for await (const text of texts) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
 }
 
 /** How long a program that was asked to stop may take. */
@@ -105,6 +73,8 @@ const PACKAGES = new Map([
   ["systemd-notify", "systemd"],
 ]);
 
+type Child = ReturnType<typeof start>;
+
 interface Stop {
   readonly signal: AbortSignal;
   release(): void;
@@ -122,7 +92,6 @@ function stopWhen({ program, timeoutMs, signal }: ProgramOptions): Stop {
     Math.min(timeoutMs, TIMER_MAX_MS),
   );
   signal.addEventListener("abort", pass, { once: true });
-  if (signal.aborted) pass();
   const release = (): void => {
     clearTimeout(timer);
     signal.removeEventListener("abort", pass);
@@ -130,67 +99,65 @@ function stopWhen({ program, timeoutMs, signal }: ProgramOptions): Stop {
   return { signal: controller.signal, release };
 }
 
-async function start(options: ProgramOptions): Promise<ChildProcess> {
-  const { program, stdin = "ignore", onLine, environment } = options;
-  const isGiven = stdin instanceof Uint8Array;
-  const lines = onLine === undefined ? "ignore" : "pipe";
-  const child = await startChild(program, options.arguments, {
-    stdio: [isGiven ? "pipe" : stdin, "pipe", "pipe", lines],
-    env: { ...process.env, LC_ALL: "C.UTF-8", ...environment },
+function start(options: ProgramOptions, stop: AbortSignal) {
+  const { program, stdin, onLine } = options;
+  return execa("setpriv", ["--pdeathsig", "KILL", "--", program, ...options.arguments], {
+    stdio: [
+      typeof stdin === "number" ? inherited(stdin) : (stdin ?? "ignore"),
+      "pipe",
+      "pipe",
+      onLine === undefined ? "ignore" : "pipe",
+    ],
+    env: { LC_ALL: "C.UTF-8", ...options.environment },
+    detached: true,
+    buffer: false,
+    reject: false,
+    cancelSignal: stop,
+    killSignal: options.stopSignal ?? "SIGTERM",
+    forceKillAfterDelay: FORCE_KILL_AFTER_MS,
   });
-  // What a program does not want to read is its own affair.
-  if (isGiven) child.stdin?.on("error", () => undefined).end(stdin);
-  return child;
 }
 
-/** Once the program was asked to stop and is gone, what it started goes too; also what keeps its pipes open. */
-function endWhen(stop: AbortSignal, child: ChildProcess, how: NodeJS.Signals): () => void {
-  let force: NodeJS.Timeout | undefined;
-  const end = (): void => {
-    if (isGone(child)) {
-      killGroup(child);
-      return;
-    }
-    child.once("exit", () => killGroup(child));
-    child.kill(how);
-    force = setTimeout(() => child.kill("SIGKILL"), FORCE_KILL_AFTER_MS);
+function inherited(descriptor: number): 3 {
+  assert(isInheritable(descriptor));
+  return descriptor;
+}
+
+/** Of our descriptors execa takes any, but its types name the first ones only. */
+function isInheritable(descriptor: number): descriptor is 3 {
+  return descriptor >= 3;
+}
+
+/** Once the program was stopped and is gone, what it started goes too; also what keeps its pipes open. */
+function endGroupWith(child: Child, stop: AbortSignal): void {
+  const endGroup = (): void => {
+    if (stop.aborted && isGone(child) && child.pid !== undefined) killGroup(child.pid);
   };
-  stop.addEventListener("abort", end, { once: true });
-  if (stop.aborted) end();
-  return () => {
-    clearTimeout(force);
-    stop.removeEventListener("abort", end);
-  };
+  child.once("exit", endGroup);
+  stop.addEventListener("abort", endGroup, { once: true });
 }
 
-function isGone(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
+function isGone(child: Child): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
-function killGroup(leader: ChildProcess): void {
-  if (leader.pid === undefined) return;
+function killGroup(leader: number): void {
   try {
-    process.kill(-leader.pid, "SIGKILL");
+    process.kill(-leader, "SIGKILL");
   } catch {
     // None of the group is left, which is what was asked.
   }
 }
 
-function outputOf(child: ChildProcess, descriptor: 1 | 2 | 3): Readable {
-  const output = child.stdio[descriptor];
-  assert(output instanceof Readable);
-  return output;
+async function eachLine(child: Child, onLine: ((line: string) => void) | undefined): Promise<void> {
+  if (onLine === undefined) return;
+  for await (const line of child.iterable({ from: "fd3" })) onLine(line);
 }
 
-async function eachLine(output: Readable, onLine: (line: string) => void): Promise<void> {
-  for await (const line of linesOf(output)) onLine(line);
-}
-
-async function tailOf(output: Readable): Promise<string> {
-  const chunks: AsyncIterable<Uint8Array> = output;
+async function tailOf(child: Child, from: "stdout" | "stderr"): Promise<string> {
   const kept: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of chunks) {
+  for await (const chunk of child.iterable({ from, binary: true })) {
     kept.push(chunk);
     sizeBytes += chunk.length;
     while (sizeBytes - (kept[0]?.length ?? 0) >= PROGRAM_OUTPUT_MAX_BYTES) {
@@ -200,13 +167,23 @@ async function tailOf(output: Readable): Promise<string> {
   return Buffer.concat(kept).toString();
 }
 
-function judge(
-  program: string,
-  { exitCode, signalCode }: ChildProcess,
-  { stdout, stderr }: Omit<ProgramResult, "exitCode">,
-): ProgramResult {
-  if (exitCode === null) {
-    throw new MirrorError("PROGRAM_FAILED", `${program} was killed by ${signalCode ?? "somebody"}`);
+interface Ending {
+  /** The system's, of a program that was not started. */
+  readonly code: string | undefined;
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function judge(program: string, ending: Ending): ProgramResult {
+  const { code, exitCode, signal, stdout, stderr } = ending;
+  if (signal !== undefined) {
+    throw new MirrorError("PROGRAM_FAILED", `${program} was killed by ${signal}`);
+  }
+  if (exitCode === undefined) {
+    if (code === "ENOENT") throw missing("setpriv");
+    throw new MirrorError("PROGRAM_FAILED", `${program} cannot be started: ${code ?? "no reason"}`);
   }
   if (stderr.startsWith("setpriv: failed to execute")) {
     if (exitCode === NOT_FOUND) throw missing(program);
@@ -217,13 +194,6 @@ function judge(
 
 /** What setpriv exits with when there is no such program. */
 const NOT_FOUND = 127;
-
-function notStarted(program: string, cause: unknown): MirrorError {
-  if (!(cause instanceof Error)) throw cause;
-  if ("code" in cause && cause.code === "ENOENT") return missing("setpriv");
-  const message = `cannot start ${program}: ${cause.message}`;
-  return new MirrorError("PROGRAM_FAILED", message, { cause });
-}
 
 function missing(program: string): MirrorError {
   const source = PACKAGES.get(program);

@@ -1,8 +1,7 @@
 /** Our own command as another process. */
-import assert from "node:assert/strict";
 import { once } from "node:events";
+import { execa } from "execa";
 import { MirrorError } from "../errors.js";
-import { linesOf, startChild } from "./run.js";
 
 export interface SelfProcess {
   /** The first line that it put on stdout. */
@@ -22,18 +21,18 @@ export async function startSelf(options: {
 }): Promise<SelfProcess> {
   const { script, signal } = options;
   signal.throwIfAborted();
-  const child = await startChild(
-    process.execPath,
-    [...process.execArgv, script, ...options.arguments],
-    {
-      stdio: ["ignore", "pipe", "ignore"],
-    },
-  );
+  const command = [process.execPath, ...process.execArgv, script, ...options.arguments];
+  const child = execa("setpriv", ["--pdeathsig", "KILL", "--", ...command], {
+    stdin: "ignore",
+    stderr: "ignore",
+    detached: true,
+    buffer: false,
+    reject: false,
+    cancelSignal: signal,
+    killSignal: "SIGKILL",
+  });
   const exit = once(child, "exit");
-  signal.addEventListener("abort", () => child.kill("SIGKILL"), { once: true });
-  if (signal.aborted) child.kill("SIGKILL");
-  assert(child.stdout !== null);
-  const line = await linesOf(child.stdout).next();
+  const line = await child.iterable()[Symbol.asyncIterator]().next();
   if (line.done !== true) {
     const kill = async (): Promise<void> => {
       child.kill("SIGKILL");
@@ -41,11 +40,11 @@ export async function startSelf(options: {
     };
     return { firstLine: line.value, kill };
   }
-  await exit;
+  const { exitCode } = await child;
   signal.throwIfAborted();
   const name = options.arguments[0] ?? "";
   throw new MirrorError(
     "PROGRAM_FAILED",
-    `dupmirror ${name} ended at once with ${child.exitCode ?? "a signal"}`,
+    `dupmirror ${name} ended at once with ${exitCode ?? "a signal"}`,
   );
 }
