@@ -1,9 +1,11 @@
-#!/usr/bin/env -S node --single-threaded-gc
+#!/usr/bin/env -S MALLOC_MMAP_THRESHOLD_=8388608 MALLOC_TRIM_THRESHOLD_=33554432 node --single-threaded-gc
 /**
  * Starts the command; `rolldown.config.js` makes `dist/cli/main.js` of it. Beside the bundles lies the code that V8 made of
  * them there: to make it anew takes longer than a cycle that finds nothing to do. It is for that node only; another compiles.
  *
  * Our heaps are small, and all processors busy when there is much to do: V8 collects their garbage soonest without threads for that.
+ * Stripes are inflated into buffers of a megabyte, one after the other: malloc keeps up to 32 MiB for the next ones, where it would
+ * give back the pages of each, and the system clear others for the next.
  */
 const { existsSync, readFileSync } = require("node:fs");
 const { wrap } = require("node:module");
@@ -15,7 +17,14 @@ const CODE_FOLDER = `${process.version}-${process.arch}`;
 const modules = new Map();
 
 module.exports = { CODE_FOLDER, compile };
-if (require.main === module) load("command.js");
+if (require.main === module) start();
+
+function start() {
+  // Ours alone, and known to malloc by now: not for the programs that we run.
+  delete process.env.MALLOC_MMAP_THRESHOLD_;
+  delete process.env.MALLOC_TRIM_THRESHOLD_;
+  load("command.js");
+}
 
 /** What a bundle exports; it runs once. */
 function load(name) {
