@@ -1,9 +1,9 @@
 /**
  * Open directories of one tree, by path. A directory is opened component by component and never through a
  * symlink; once open, its descriptor names it whatever happens to the names above it. Node has no `openat`:
- * `/proc/self/fd/<descriptor>/<name>` is the same.
+ * `/proc/<our process>/fd/<descriptor>/<name>` is the same.
  */
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { baseName, parentPath, ROOT, type TreePath } from "../bytes/tree-path.js";
 import { OPEN_DIRECTORIES_MAX } from "../limits.js";
 
@@ -137,11 +137,19 @@ interface Entry extends Directory {
   isPinned: boolean;
 }
 
+let known: string | undefined;
+
+/** What `/proc/self/fd` is, as the system there calls us: it looks that up at every use of `self`. */
+function ownDescriptors(): string {
+  known ??= `/proc/${readlinkSync("/proc/self")}/fd`;
+  return known;
+}
+
 function makeEntry(path: TreePath, descriptor: number, parent: Entry | undefined): Entry {
   return {
     path,
     descriptor,
-    prefix: `/proc/self/fd/${descriptor}/`,
+    prefix: `${ownDescriptors()}/${descriptor}/`,
     provenFileMode: undefined,
     provenDirectoryMode: undefined,
     parent,

@@ -6,6 +6,7 @@ import { hashPage } from "../manifest/table.js";
 /** Under the hash by which the ledger names a page; what is found under it is held against it. */
 export class KeptPages {
   readonly #folder: string;
+  #hasFolder = false;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -21,7 +22,8 @@ export class KeptPages {
 
   /** @throws MirrorError DISK_SPACE, DISK_FAILED */
   keep(hash: string, packed: Uint8Array): void {
-    makeFolder(this.#folder, 0o700);
+    if (!this.#hasFolder) makeFolder(this.#folder, 0o700);
+    this.#hasFolder = true;
     if (fileIdentity(this.#file(hash)) === undefined) writeNewFile(this.#file(hash), packed);
   }
 
