@@ -3,6 +3,7 @@ import { displayPath, joinPaths, parentPath, type TreePath } from "../bytes/tree
 import type { ConfinedTree, FileAttributes } from "../disk/confined.js";
 import { isMirrorError, MirrorError } from "../errors.js";
 import type { Attributes, ContentsEntry, FileEntry, SpecialObject } from "../manifest/contents.js";
+import { buildsOnPrevious } from "./collapse.js";
 import { HeldVersions } from "./held-versions.js";
 import { type PlanRules, USE_FIRST, USE_LAST } from "./plan.js";
 import { Base, type Making, Patch, StagedFile } from "./staged-file.js";
@@ -159,7 +160,8 @@ export class Builder {
     const { tree } = this.#options;
     this.#stagePath(entry.path);
     const isFinal = (use & USE_LAST) !== 0;
-    const signature = isFinal && entry.kind !== "snapshot" ? entry.signature : undefined;
+    // What takes nothing from the file before is as right as its bytes, which were checked.
+    const signature = isFinal && buildsOnPrevious(entry) ? entry.signature : undefined;
     const making: Making =
       isFinal && entry.kind === "snapshot"
         ? { at: "place", doneBytes }

@@ -76,7 +76,9 @@ export class StagedFile {
   /** @throws MirrorError BASE_MISMATCH when the result is not what the set recorded */
   finish(attributes: FileAttributes): void {
     this.#check();
-    this.#place(joinPaths(STAGE, this.#path), attributes);
+    const place = joinPaths(STAGE, this.#path);
+    if (this.#isSmall) this.#tree.writeFile(place, this.#held, attributes);
+    else this.#place(place, attributes);
   }
 
   /** As `finish`, for a version that a later set changes: held in memory where there is room. */
