@@ -152,6 +152,7 @@ class DataRunReader {
     this.#column = column;
   }
 
+  /** Of the file with this tag and size; not of one that is a `prefix`, which has none. */
   next(tag: number, sizeBytes: number): readonly DataRun[] {
     const runs = this.#column;
     if ((tag & WHOLE) !== 0) return [this.#nextRun(sizeBytes)];

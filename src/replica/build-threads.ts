@@ -99,10 +99,7 @@ class BuildThread {
   /** `taken` is told of slots that are free again, and called without one when it fails. */
   constructor(setup: WorkerSetup, taken: (slot?: number) => void) {
     this.#taken = taken;
-    this.#worker = new Worker(new URL("./build-worker.js", import.meta.url), {
-      workerData: setup,
-      trackUnmanagedFds: false,
-    });
+    this.#worker = new Worker(new URL("./build-worker.js", import.meta.url), { workerData: setup });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error("a thread of the build has ended")));

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type CliResult, type RunningCommand, startDupmirror } from "../support/cli.js";
@@ -6,7 +6,7 @@ import { freePort } from "../support/counting-server.js";
 import { fastTemporaryFolder } from "../support/temporary.js";
 import { compareTrees } from "../support/tree-compare.js";
 import { makeTree, writeTimed } from "../support/trees.js";
-import { generationOf, makeMaster, makeReplica } from "../support/workspace.js";
+import { generationOf, makeMaster, makeReplica, publish } from "../support/workspace.js";
 import { describeWithDuplicity } from "./support/corpus.js";
 
 describeWithDuplicity("the daemons", () => {
@@ -40,7 +40,29 @@ describeWithDuplicity("the daemons", () => {
     expect(await stop(follower)).toMatchObject({ exitCode: STOPPED });
     expect(await stop(publisher)).toMatchObject({ exitCode: STOPPED });
   });
+
+  test("have nothing open of a tree that threads of theirs have built", async () => {
+    const folder = fastTemporaryFolder();
+    const tree = path.join(folder, "tree");
+    makeTree(tree, { files: 5000 });
+    const master = await makeMaster(folder, { tree });
+    await publish(master);
+    const replica = makeReplica(path.join(folder, "replica"), master);
+    const follower = startDaemon(["replica", "run", "-c", replica.configFile]);
+    await vi.waitFor(() => expect(follower.log()).toMatch(/cycle.done/), PATIENCE);
+    expect(compareTrees(tree, replica.tree)).toEqual([]);
+    await vi.waitFor(() => expect(openFilesOf(follower, replica.tree)).toEqual([]), PATIENCE);
+    expect(await stop(follower)).toMatchObject({ exitCode: STOPPED });
+  });
 });
+
+/** What a daemon has open in a folder. */
+function openFilesOf({ processId }: RunningCommand, folder: string): string[] {
+  const descriptors = `/proc/${processId}/fd`;
+  return readdirSync(descriptors)
+    .map((name) => readlinkSync(path.join(descriptors, name)))
+    .filter((file) => file.startsWith(folder));
+}
 
 /** An orderly end after SIGTERM, as the list of exit codes has it. */
 const STOPPED = 143;
