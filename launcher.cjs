@@ -11,12 +11,15 @@ const { existsSync, readFileSync } = require("node:fs");
 const { wrap } = require("node:module");
 const path = require("node:path");
 const vm = require("node:vm");
+const { crc32 } = require("node:zlib");
 
 const CODE_FOLDER = `${process.version}-${process.arch}`;
 
+const SEAL_BYTES = 4;
+
 const modules = new Map();
 
-module.exports = { CODE_FOLDER, compile };
+module.exports = { CODE_FOLDER, compile, seal };
 if (require.main === module) start();
 
 function start() {
@@ -33,8 +36,9 @@ function load(name) {
   const loaded = { exports: {} };
   modules.set(name, loaded);
   const bundle = path.join(__dirname, name);
-  const code = path.join(__dirname, CODE_FOLDER, name);
-  const run = compile(bundle, existsSync(code) ? readFileSync(code) : undefined).runInThisContext();
+  const source = readFileSync(bundle, "utf8");
+  const code = readCode(path.join(__dirname, CODE_FOLDER, name), source);
+  const run = compile(bundle, source, code).runInThisContext();
   run(loaded.exports, requireHere, loaded, bundle, __dirname);
   return loaded.exports;
 }
@@ -43,9 +47,24 @@ function requireHere(id) {
   return id.startsWith("./") ? load(id.slice(2)) : require(id);
 }
 
+/** Code that is whole, and of this very source: V8 would not notice. */
+function readCode(file, source) {
+  if (!existsSync(file)) return undefined;
+  const sealed = readFileSync(file);
+  const code = sealed.subarray(0, -SEAL_BYTES);
+  return seal(code, source).equals(sealed.subarray(-SEAL_BYTES)) ? code : undefined;
+}
+
+/** What follows the code of a source in its file. */
+function seal(code, source) {
+  const bytes = Buffer.alloc(SEAL_BYTES);
+  bytes.writeUInt32LE(crc32(code, crc32(source)));
+  return bytes;
+}
+
 /** Makes a function of a bundle, as node's own `require` does. V8 refuses code that is not of its version and flags. */
-function compile(bundle, cachedData) {
-  return new vm.Script(wrap(readFileSync(bundle, "utf8")), {
+function compile(bundle, source, cachedData) {
+  return new vm.Script(wrap(source), {
     filename: bundle,
     cachedData,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,

@@ -48,17 +48,20 @@ function launched() {
       mkdirSync(path.join(dir, launcher.CODE_FOLDER));
       for (const { type, fileName } of Object.values(files)) {
         if (type !== "chunk") continue;
-        const code = codeOf(path.resolve(dir, fileName));
-        writeFileSync(path.join(dir, launcher.CODE_FOLDER, fileName), code);
+        const bundle = path.resolve(dir, fileName);
+        const source = readFileSync(bundle, "utf8");
+        const code = codeOf(bundle, source);
+        const sealed = Buffer.concat([code, launcher.seal(code, source)]);
+        writeFileSync(path.join(dir, launcher.CODE_FOLDER, fileName), sealed);
       }
     },
   };
 }
 
 /** Of all functions in the bundle: V8 by itself leaves most of them for their first call. */
-function codeOf(bundle) {
+function codeOf(bundle, source) {
   setFlagsFromString("--no-lazy");
-  const script = launcher.compile(bundle);
+  const script = launcher.compile(bundle, source);
   setFlagsFromString("--lazy"); // code counts for the flags that it was made with
   return script.createCachedData();
 }
