@@ -131,16 +131,31 @@ function inOrderOfAppearance(steps: readonly LateStep[]): TreePath[] {
 /** Makes the stage and the journal durable, then brings the tree to where the journal says. */
 export async function commitStage(
   tree: ConfinedTree,
-  journal: Journal,
+  makeJournal: () => Journal,
   files: StateFiles,
   options: CommitRules & {
     readonly beforeCommit: (() => void) | undefined;
   },
-): Promise<void> {
-  await syncFileSystem(tree.root, options);
+): Promise<Journal> {
+  const journal = await makeWhileSyncing(tree, makeJournal, options);
   options.beforeCommit?.();
   writeJournal(files.journal, journal);
   await obeyJournal(tree, journal, files, options);
+  return journal;
+}
+
+/** The journal takes some time, and the disk is busy meanwhile; whatever becomes of it, no sync is under way afterwards. */
+async function makeWhileSyncing(
+  tree: ConfinedTree,
+  makeJournal: () => Journal,
+  options: CommitRules,
+): Promise<Journal> {
+  const syncing = syncFileSystem(tree.root, options);
+  try {
+    return makeJournal();
+  } finally {
+    await syncing;
+  }
 }
 
 export interface CommitRules {

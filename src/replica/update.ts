@@ -92,9 +92,11 @@ async function update(
   const { history, journal } = await keepingStage(operation, rootTime, async () => {
     const history = await meter.run("build", "blocks", () => build(replay));
     void site.close(); // beside the commit; awaited in the end
-    const journal = planJournal(replay, history, to);
     const rules = { ...operation.commitRules, beforeCommit };
-    await meter.run("commit", undefined, () => commitStage(tree, journal, files, rules));
+    const makeJournal = () => planJournal(replay, history, to);
+    const journal = await meter.run("commit", undefined, () =>
+      commitStage(tree, makeJournal, files, rules),
+    );
     return { history, journal };
   });
   const mended = history === undefined ? 0 : history.plan.counts.written;
