@@ -35,11 +35,11 @@ export interface SlottedChunk extends Omit<SetChunk, "bytes"> {
 }
 
 function work(port: MessagePort, setup: WorkerSetup): void {
-  const bench = new Bench(setup);
+  const workbench = new Workbench(setup);
   const answer = (message: FromWorker): void => port.postMessage(message);
   port.on("message", (message: ToWorker) => {
     try {
-      const reply = bench.obey(message);
+      const reply = workbench.obey(message);
       if (reply !== undefined) answer(reply);
     } catch (error) {
       if (!isMirrorError(error)) throw error;
@@ -49,7 +49,7 @@ function work(port: MessagePort, setup: WorkerSetup): void {
 }
 
 /** Where one build after the other is done. */
-class Bench {
+class Workbench {
   readonly #setup: WorkerSetup;
   readonly #tree: ConfinedTree;
   #builder: Builder | undefined;

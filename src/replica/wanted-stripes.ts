@@ -27,7 +27,7 @@ export function* stripesOf(
 ): Generator<StripeRequest> {
   let last: StripeRequest | undefined;
   for (const wanted of wantedRuns(sets, listener)) {
-    const { number, set } = wanted.of;
+    const { number, set } = wanted.from;
     const file = set.volume(wanted.run.volume);
     if (file !== last?.file) listener.volume(file, number);
     else if (isAsked(wanted.run, last)) continue;
@@ -50,7 +50,7 @@ export function* everyStripe(file: LocatedFile): Generator<StripeRequest> {
 /** Data of a needed entry. */
 interface WantedRun {
   readonly run: DataRun;
-  readonly of: NumberedSet;
+  readonly from: NumberedSet;
   readonly page: Uint8Array;
   /** Which entry of the page, from 0. */
   readonly entry: number;
@@ -58,21 +58,21 @@ interface WantedRun {
 
 /** Run after run of entry after entry. Of the pages, those are told of that hold something needed. */
 function* wantedRuns(sets: readonly NumberedSet[], listener: StripeListener): Generator<WantedRun> {
-  for (const of of sets) {
+  for (const from of sets) {
     let first = 0;
-    for (const bytes of of.set.pages()) {
+    for (const bytes of from.set.pages()) {
       const runs = decodeDataRuns(bytes);
-      const page = workPage(of, { bytes, first, end: first + runs.length });
+      const page = workPage(from, { bytes, first, end: first + runs.length });
       first += runs.length;
       if (!page.uses.some((use) => use !== 0)) continue;
       listener.page(page);
-      yield* neededRuns(of, page, runs);
+      yield* neededRuns(from, page, runs);
     }
   }
 }
 
 function* neededRuns(
-  of: NumberedSet,
+  from: NumberedSet,
   { page, uses, begun }: WorkPage,
   runs: readonly (readonly DataRun[])[],
 ): Generator<WantedRun> {
@@ -80,7 +80,7 @@ function* neededRuns(
     if (uses[entry] === 0) continue;
     const doneBytes = entry === begun?.number ? begun.doneBytes : 0;
     for (const run of runsAfter(runs[entry] ?? [], doneBytes)) {
-      if (run.pieceSizeBytes * run.pieceCount > 0) yield { run, of, page, entry };
+      if (run.pieceSizeBytes * run.pieceCount > 0) yield { run, from, page, entry };
     }
   }
 }
