@@ -165,19 +165,25 @@ export class ConfinedTree {
     });
   }
 
-  /** Makes what is missing of the directory and those above it, with mode 0700; others may do the same meanwhile. */
-  ensureDirectory(path: TreePath): void {
-    if (this.#directories.has(path)) return;
+  /**
+   * Makes the directory, with `mode`, if it is missing, and those above it with 0700; others may do the same meanwhile.
+   * @returns whether it was made here
+   */
+  ensureDirectory(path: TreePath, mode = 0o700): boolean {
+    if (this.#isDirectory(path)) return false;
     const missing: TreePath[] = [];
-    for (let up = path; !this.#isDirectory(up); up = parentPath(up)) missing.push(up);
-    for (const one of missing.reverse()) this.#makeUnlessThere(one);
+    for (let up = parentPath(path); !this.#isDirectory(up); up = parentPath(up)) missing.push(up);
+    for (const one of missing.reverse()) this.#makeUnlessThere(one, 0o700);
+    return this.#makeUnlessThere(path, mode);
   }
 
-  #makeUnlessThere(path: TreePath): void {
+  #makeUnlessThere(path: TreePath, mode: number): boolean {
     try {
-      this.makeDirectory(path, 0o700);
+      this.makeDirectory(path, mode);
+      return true;
     } catch (error) {
       if (!isMirrorError(error, "TREE_DIVERGED") || !this.#isDirectory(path)) throw error;
+      return false;
     }
   }
 

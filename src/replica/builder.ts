@@ -198,8 +198,7 @@ export class Builder {
     const staged = this.#stagePath(path);
     switch (object.type) {
       case "directory":
-        tree.ensureDirectory(staged);
-        tree.setAttributes(staged, this.#whileFilled(attributes));
+        this.#makeDirectory(staged, attributes);
         return;
       case "symlink":
         tree.symlink(object.target, staged);
@@ -218,17 +217,20 @@ export class Builder {
     this.specials.push({ path: staged, object, attributes: this.#attributes(attributes) });
   }
 
+  /** A directory that appears may be entered at once by whom it is for; its time is set when it is full. */
+  #makeDirectory(staged: TreePath, attributes: Attributes): void {
+    const { tree } = this.#options;
+    const { mode: wanted, uid, gid } = this.#attributes(attributes);
+    // What is staged in it shall not inherit its group.
+    const mode = ((wanted ?? 0) & 0o777) | 0o700;
+    const isMade = tree.ensureDirectory(staged, mode);
+    tree.setAttributes(staged, isMade ? { uid, gid } : { mode, uid, gid });
+  }
+
   #stagePath(path: TreePath): TreePath {
     const staged = joinPaths(STAGE, path);
     if (path !== "") this.#options.tree.ensureDirectory(parentPath(staged));
     return staged;
-  }
-
-  /** A directory that appears may be entered at once by whom it is for; its time is set when it is full. */
-  #whileFilled(attributes: Attributes): FileAttributes {
-    const { mode, uid, gid } = this.#attributes(attributes);
-    // What is staged in it shall not inherit its group.
-    return { mode: ((mode ?? 0) & 0o777) | 0o700, uid, gid };
   }
 
   #attributes(attributes: Attributes): FileAttributes {
