@@ -4,7 +4,8 @@
  */
 import { utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { fileUrl, makeFolder, makeMaster, makeReplica } from "../support/dupmirror.mjs";
+import { restoreWithDuplicity } from "../support/duplicity.mjs";
+import { makeFolder, makeMaster, makeReplica } from "../support/dupmirror.mjs";
 import { bytes, list, median, ratio } from "../support/numbers.mjs";
 import { run } from "../support/processes.mjs";
 import { startRsyncDaemon } from "../support/rsync-daemon.mjs";
@@ -103,8 +104,7 @@ async function prepareContestants({ folder, tree, master, peers }, rsyncUrl) {
   const all = {
     restore: {
       words: "`duplicity restore`",
-      prepare: () => emptyFolder(archive),
-      copy: (target) => restore(archive, master.repository, target),
+      copy: (target) => restoreWithDuplicity(master.repository, { archive, target }),
     },
     rsync: {
       words: "`rsync -a` of the folder",
@@ -123,11 +123,6 @@ async function prepareContestants({ folder, tree, master, peers }, rsyncUrl) {
     },
   };
   return all;
-}
-
-function restore(archive, repository, target) {
-  const words = ["restore", "--no-encryption", "--archive-dir", archive, "--name", "bench"];
-  return run("duplicity", [...words, fileUrl(repository), target]);
 }
 
 async function tarContestant(folder, tree) {

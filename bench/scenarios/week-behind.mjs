@@ -1,8 +1,9 @@
-/** A replica that was away for a week of small sets, of the whole tree and of a part of it; and a part that is fetched first now. */
+/** A replica that was away for a week of small sets, of the whole tree and of a part of it; and what a newcomer fetches now. */
 import path from "node:path";
-import { makeMaster, makeReplica } from "../support/dupmirror.mjs";
+import { restoreWithDuplicity } from "../support/duplicity.mjs";
+import { fileUrl, makeMaster, makeReplica } from "../support/dupmirror.mjs";
 import { GeneratedRepository } from "../support/generated-repository.mjs";
-import { bytes, count, ratio, seconds } from "../support/numbers.mjs";
+import { bytes, count, list, median, ratio, seconds } from "../support/numbers.mjs";
 import { run } from "../support/processes.mjs";
 import { startRelay } from "../support/relay.mjs";
 import { startRsyncDaemon, urlOf } from "../support/rsync-daemon.mjs";
@@ -15,9 +16,13 @@ export const weekBehind = {
   about:
     "A set every quarter of an hour (a week has 672), each with 30 files of 1 kB rewritten, over a generated tree of empty files; `master run` over HTTP, " +
     "shape (2, 3). The part is 5 % of the tree (`include`). rsync brings older copies of the same up to date from a daemon. A relay counts bytes in " +
-    "both directions. In memory.",
-  peers: ["rsync"],
-  sizes: { "week-files": size(2000, 20_000), sets: size(20, 672) },
+    "both directions. At the end a newcomer makes its first copy of the whole tree, as `duplicity restore` does of the same repository, in turn. In memory.",
+  peers: ["rsync", "duplicity"],
+  sizes: {
+    "week-files": size(2000, 40_000),
+    sets: size(20, 672),
+    "week-rounds": size(1, 3),
+  },
   notes: [],
   run: measureWeek,
 };
@@ -64,6 +69,46 @@ async function measureWeek({ sizes, report, workplace }) {
   relay.close();
   await daemon.stop();
   tell(report, { ours, theirs, sets: sizes.sets, files });
+  tellRace(report, await raceRestore(folder, master, sizes["week-rounds"]), sizes.sets);
+}
+
+/** What the project promises of a first copy: so many times as fast as `duplicity restore`. */
+const PROMISED = [5, 8];
+
+/** Both from local folders, in turn. */
+async function raceRestore(folder, master, rounds) {
+  const fresh = makeReplica(path.join(folder, "fresh"), {
+    sources: [fileUrl(master.publication)],
+    keyFile: master.keyFile,
+  });
+  const restored = path.join(folder, "restored");
+  const places = { archive: path.join(folder, "archive"), target: restored };
+  const runs = { restore: [], sync: [] };
+  for (let round = 0; round < rounds; round++) {
+    runs.restore.push(await restoreWithDuplicity(master.repository, places));
+    fresh.forget();
+    runs.sync.push(await fresh.sync());
+  }
+  await run("diff", ["-r", "--no-dereference", restored, fresh.tree]);
+  return runs;
+}
+
+function tellRace(report, runs, sets) {
+  const [theirs, ours] = [runs.restore, runs.sync].map((all) => all.map((one) => one.seconds));
+  report.text("The whole tree, for the first time:");
+  report.table(
+    ["", "seconds"],
+    [
+      ["`duplicity restore`", list(theirs)],
+      ["`dupmirror replica sync`", list(ours)],
+    ],
+  );
+  const best = Math.min(...theirs) / Math.min(...ours);
+  const middle = median(theirs) / median(ours);
+  for (const promised of PROMISED) {
+    const what = `Times as fast as duplicity restore, a full set and ${sets} small ones`;
+    report.verdict(best >= promised, what, `${ratio(best)} (${ratio(middle)})`, ratio(promised));
+  }
 }
 
 /** Folders that hold one twentieth of the tree, as a pattern. */
