@@ -1,4 +1,4 @@
-/** The threads of large builds. Each is told of every chunk, and makes what falls to it. */
+/** The threads of large builds. Each gets the pages and chunks of what falls to it. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { MirrorError } from "../errors.js";
@@ -36,7 +36,7 @@ export class BuildThreads implements BuildPort {
 
   addPage(page: WorkPage): void {
     for (const [number, share] of this.#shareOut.pages(page).entries()) {
-      if (share !== undefined) this.#threads[number]?.send({ kind: "page", page: share });
+      if (share !== undefined) this.#threads[number]?.addPage(share);
     }
   }
 
@@ -45,9 +45,11 @@ export class BuildThreads implements BuildPort {
       const slot = await this.#takeSlot();
       const piece = bytes.subarray(at, at + SLOT_BYTES);
       this.#ring.set(piece, slot * SLOT_BYTES);
-      this.#readers[slot] = this.#threads.length;
       const chunk = { ...place, offset: place.offset + at, slot, sizeBytes: piece.length };
-      for (const thread of this.#threads) thread.send({ kind: "chunk", chunk });
+      const readers = this.#threads.filter((thread) => thread.makesOf(place.set));
+      this.#readers[slot] = readers.length;
+      for (const thread of readers) thread.send({ kind: "chunk", chunk });
+      if (readers.length === 0) this.#free.push(slot);
     }
     return this.#threads.reduce((sum, { doneBytes }) => sum + doneBytes, 0);
   }
@@ -93,6 +95,8 @@ class BuildThread {
   doneBytes = 0;
   readonly #worker: Worker;
   readonly #taken: (slot?: number) => void;
+  /** Of which it has got pages. */
+  readonly #sets = new Set<number>();
   #resolve: (result: BuildResult) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
@@ -103,6 +107,16 @@ class BuildThread {
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error("a thread of the build has ended")));
+  }
+
+  addPage(page: WorkPage): void {
+    this.#sets.add(page.set);
+    this.send({ kind: "page", page });
+  }
+
+  /** Whether anything of a set's volumes is for this thread. */
+  makesOf(set: number): boolean {
+    return this.#sets.has(set);
   }
 
   send(message: ToWorker): void {
@@ -131,6 +145,7 @@ class BuildThread {
         return;
       case "done":
         this.doneBytes = 0;
+        this.#sets.clear();
         this.#resolve(message.result);
         return;
       case "refused":
