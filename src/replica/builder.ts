@@ -34,7 +34,10 @@ export class Builder {
   readonly skipped: TreePath[] = [];
   readonly #options: BuilderOptions;
   #doneBytes = 0;
-  readonly #queue: WorkItem[] = [];
+  /** Not decoded yet: those of a large wrapped volume are many, as all come before its first byte. */
+  readonly #pages: WorkPage[] = [];
+  /** Of the page that is being obeyed, from `#next` on. */
+  #items: readonly WorkItem[] = [];
   #next = 0;
   readonly #damaged = new Set<TreePath>();
   readonly #versions = new HeldVersions();
@@ -56,10 +59,8 @@ export class Builder {
 
   /** To be done after the pages before it; what needs no bytes, and waits for nothing, at once. */
   addPage(page: WorkPage): void {
-    for (const item of workItems(page)) {
-      this.#queue.push(item);
-      if (item.isComplete) this.#completeFirst();
-    }
+    this.#pages.push(page);
+    this.#completeFirst();
   }
 
   /** Takes from `chunk` what the items at the front of the queue want of it. */
@@ -95,11 +96,13 @@ export class Builder {
   }
 
   #front(): WorkItem | undefined {
-    const item = this.#queue[this.#next];
-    if (item === undefined || this.#next < QUEUE_TRIM) return item;
-    this.#queue.splice(0, this.#next);
-    this.#next = 0;
-    return item;
+    while (this.#next === this.#items.length) {
+      const page = this.#pages.shift();
+      if (page === undefined) return undefined;
+      this.#items = workItems(page);
+      this.#next = 0;
+    }
+    return this.#items[this.#next];
   }
 
   #write(item: WorkItem, slice: Uint8Array): void {
@@ -296,8 +299,6 @@ class Target {
 }
 
 const NOTHING = new Uint8Array(0);
-/** Obeyed items are dropped from the queue in batches of this many. */
-const QUEUE_TRIM = 4096;
 function wrongSize(entry: FileEntry, sizeBytes: number): MirrorError {
   return new MirrorError(
     "DOCUMENT_INVALID",

@@ -25,20 +25,31 @@ export function* stripesOf(
   sets: readonly NumberedSet[],
   listener: StripeListener,
 ): Generator<StripeRequest> {
+  let file: LocatedFile | undefined;
   let last: StripeRequest | undefined;
   for (const wanted of wantedRuns(sets, listener)) {
     const { number, set } = wanted.from;
-    const file = set.volume(wanted.run.volume);
-    if (file !== last?.file) listener.volume(file, number);
-    else if (isAsked(wanted.run, last)) continue;
-    for (const stripe of stripesIn(wanted, file)) {
-      const isBehind = file === last?.file && stripe <= last.stripe;
-      if (isBehind && stripe === last?.stripe) continue;
+    const next = set.volume(wanted.run.volume);
+    if (next !== file) {
+      if (file !== undefined && isWrapped(file)) yield* everyStripe(file);
+      listener.volume(next, number);
+      file = next;
+    }
+    // Where its data lies is seen when it is unwrapped: all that is wanted of it must be known by then.
+    if (isWrapped(file) || isAsked(wanted.run, file, last)) continue;
+    for (const request of stripesIn(wanted, file)) {
+      const isBehind = last?.file === file && request.stripe <= last.stripe;
+      if (isBehind && request.stripe === last?.stripe) continue;
       if (isBehind) throw outOfOrder(entryOf(wanted));
-      last = { file, stripe };
+      last = request;
       yield last;
     }
   }
+  if (file !== undefined && isWrapped(file)) yield* everyStripe(file);
+}
+
+function isWrapped({ file }: LocatedFile): boolean {
+  return file.wrapping !== "plain";
 }
 
 /** Of a published file, in order. */
@@ -99,28 +110,26 @@ function workPage(
   return { ...page, begun: { number: begun.ordinal - first, doneBytes: begun.doneBytes } };
 }
 
-/** Whether the last stripe that was asked for holds all of the run, as it does most small files; a wrapped volume is asked for as a whole. */
-function isAsked(run: DataRun, { file, stripe }: StripeRequest): boolean {
-  const { stripeSizeBytes, wrapping } = file.file;
-  if (wrapping !== "plain") return true;
-  const start = stripe * stripeSizeBytes;
+/** Whether the last stripe that was asked for holds all of the run, as it does of most small files. */
+function isAsked(run: DataRun, file: LocatedFile, last: StripeRequest | undefined): boolean {
+  if (last?.file !== file) return false;
+  const { stripeSizeBytes } = file.file;
+  const start = last.stripe * stripeSizeBytes;
   const end = run.offset + (run.pieceCount - 1) * run.strideBytes + run.pieceSizeBytes;
   return run.offset >= start && end <= start + stripeSizeBytes;
 }
 
-function* stripesIn(wanted: WantedRun, file: LocatedFile): Generator<number> {
-  const { wrapping, stripeSizeBytes } = file.file;
+function* stripesIn(wanted: WantedRun, file: LocatedFile): Generator<StripeRequest> {
+  const { stripeSizeBytes } = file.file;
   const count = stripeCount(file.file);
-  if (wrapping !== "plain") {
-    for (let stripe = 0; stripe < count; stripe++) yield stripe;
-    return;
-  }
   const { run } = wanted;
   for (let piece = 0; piece < run.pieceCount; piece++) {
     const start = run.offset + piece * run.strideBytes;
     const last = Math.floor((start + run.pieceSizeBytes - 1) / stripeSizeBytes);
     if (last >= count) throw beyondEnd(entryOf(wanted));
-    for (let stripe = Math.floor(start / stripeSizeBytes); stripe <= last; stripe++) yield stripe;
+    for (let stripe = Math.floor(start / stripeSizeBytes); stripe <= last; stripe++) {
+      yield { file, stripe };
+    }
   }
 }
 

@@ -398,6 +398,18 @@ describe("large files", () => {
     expect(fresh.faults(trees[2] ?? new Map())).toEqual([]);
   });
 
+  test("of pages by the dozen are built from a wrapped volume that is longer than what is read ahead", async () => {
+    const random = new Random(1);
+    const names = Array.from({ length: 80 }, (_, number) => `file-${number + 100}`);
+    const tree = model(
+      Object.fromEntries(names.map((name) => [name, file(random.bytes(400_000), 5)])),
+    );
+    const { publication, replica } = await published([tree], { wrapping: "gzip", pageEntries: 4 });
+    publication.showHead(0);
+    await replica.sync();
+    expect(replica.faults(tree)).toEqual([]);
+  });
+
   test("with another base are fetched from their history", async () => {
     const { publication, replica } = await published(trees);
     publication.showHead(0);
