@@ -227,6 +227,7 @@ export class Builder {
     // What is staged in it shall not inherit its group.
     const mode = ((wanted ?? 0) & 0o777) | 0o700;
     const isMade = tree.ensureDirectory(staged, mode);
+    if (isMade && uid === undefined && gid === undefined) return;
     tree.setAttributes(staged, isMade ? { uid, gid } : { mode, uid, gid });
   }
 
