@@ -4,9 +4,9 @@
  */
 import { utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { restoreWithDuplicity } from "../support/duplicity.mjs";
+import { RESTORE_PROMISES, restoreWithDuplicity } from "../support/duplicity.mjs";
 import { makeFolder, makeMaster, makeReplica } from "../support/dupmirror.mjs";
-import { bytes, list, median, ratio } from "../support/numbers.mjs";
+import { bytes, list, median, ratio, timesAsLong } from "../support/numbers.mjs";
 import { run } from "../support/processes.mjs";
 import { startRsyncDaemon } from "../support/rsync-daemon.mjs";
 import { size } from "../support/sizes.mjs";
@@ -42,7 +42,7 @@ export const firstMirror = {
 
 /** What the project promises: so many times as fast as each. */
 const PROMISES = [
-  ["restore", "as fast as duplicity restore", [5, 8]],
+  ["restore", "as fast as duplicity restore", RESTORE_PROMISES],
   ["rsync", "as fast as rsync -a", [1]],
   ["rsyncd", "as fast as rsync -a from an rsync daemon", [1.3]],
   ["tar", "as fast as tar -xzf", [1 / 1.5]],
@@ -148,24 +148,19 @@ async function compare(tree, target) {
 
 function tell(report, { what, where }, contestants, runs) {
   const secondsOf = (who) => runs[who].map(({ seconds }) => seconds);
-  const ratios = (who) => {
-    const [theirs, ours] = [secondsOf(who), secondsOf("sync")];
-    return { best: Math.min(...theirs) / Math.min(...ours), middle: median(theirs) / median(ours) };
-  };
-  const shown = ({ best, middle }) => `${ratio(best)} (${ratio(middle)})`;
+  const timesOf = (who) => timesAsLong(secondsOf(who), secondsOf("sync"));
   report.text(`From ${what}; ${where}:`);
   report.table(
     ["", "seconds", "CPU seconds", "times as long as a sync"],
     Object.entries(contestants).map(([who, { words }]) => {
       const cpu = median(runs[who].map(({ cpuSeconds }) => cpuSeconds)).toFixed(2);
-      return [words, list(secondsOf(who)), cpu, shown(ratios(who))];
+      return [words, list(secondsOf(who)), cpu, timesOf(who).shown];
     }),
   );
   for (const [who, words, promises] of PROMISES) {
     for (const promised of runs[who] === undefined ? [] : promises) {
-      const measured = ratios(who);
-      const isKept = measured.best >= promised;
-      report.verdict(isKept, `Times ${words}, ${what}`, shown(measured), ratio(promised));
+      const { best, shown } = timesOf(who);
+      report.verdict(best >= promised, `Times ${words}, ${what}`, shown, ratio(promised));
     }
   }
   memoryVerdict(

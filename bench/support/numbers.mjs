@@ -25,6 +25,12 @@ export function ratio(value) {
   return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }
 
+/** How many times as long `theirs` take as `ours`: of the best rounds, and as it is shown, with that of the medians in brackets. */
+export function timesAsLong(theirs, ours) {
+  const best = Math.min(...theirs) / Math.min(...ours);
+  return { best, shown: `${ratio(best)} (${ratio(median(theirs) / median(ours))})` };
+}
+
 /** `20 k`, `1 M` */
 export function count(value) {
   if (value >= 1e6 && value % 1e5 === 0) return `${value / 1e6} M`;

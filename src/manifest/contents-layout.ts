@@ -63,6 +63,15 @@ export const DIGEST_SIZE_BYTES = 8;
 /** Larger differences of times are not coded as differences. */
 export const FAR_SECONDS = 2 ** 51;
 
+/** Bytes of all pieces of all runs. */
+export function dataSize(
+  runs: Iterable<{ readonly pieceSizeBytes: number; readonly pieceCount: number }>,
+): number {
+  let sum = 0;
+  for (const { pieceSizeBytes, pieceCount } of runs) sum += pieceSizeBytes * pieceCount;
+  return sum;
+}
+
 /** Where the data after `run` begins at the earliest: a tar goes on in whole records of 512 bytes. */
 export function offsetAfter(run: {
   readonly offset: number;

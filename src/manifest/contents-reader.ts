@@ -15,6 +15,7 @@ import {
   CONTENTS_VERSION,
   type Columns,
   DIGEST_SIZE_BYTES,
+  dataSize,
   FAR,
   mapColumns,
   offsetAfter,
@@ -126,8 +127,7 @@ export class ContentsPageReader {
 
   /** A snapshot's data is its content. */
   #checkSize(data: readonly DataRun[], sizeBytes: number): void {
-    let sum = 0;
-    for (const { pieceSizeBytes, pieceCount } of data) sum += pieceSizeBytes * pieceCount;
+    const sum = dataSize(data);
     if (sum === sizeBytes) return;
     this.#columns.sizes.refuse(`has a file of ${sizeBytes} bytes with ${sum} bytes of data`);
   }
@@ -182,8 +182,8 @@ class DataRunReader {
   }
 }
 
-/** For each entry of a page that `ContentsPageReader` has read to its end, where its data lies. */
-export function readDataRuns(bytes: Uint8Array): (readonly DataRun[])[] {
+/** Where the data of each entry lies, of a page that was decoded before: nothing else of it is read, or checked again. */
+export function decodeDataRuns(bytes: Uint8Array): readonly (readonly DataRun[])[] {
   const { entryCount, columns } = openPage(bytes);
   const { tags, sizes } = columns;
   const runs = new DataRunReader(columns.runs);

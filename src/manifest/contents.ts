@@ -1,7 +1,9 @@
 /** The entries of a set (docs/formats.md, "contents"): what duplicity's difftar says, and where the data lies. */
 import type { TreePath } from "../bytes/tree-path.js";
-import { ContentsPageReader, readDataRuns } from "./contents-reader.js";
+import { ContentsPageReader } from "./contents-reader.js";
 import { ContentsPageWriter } from "./contents-writer.js";
+
+export { decodeDataRuns } from "./contents-reader.js";
 
 export type ContentsEntry =
   | { readonly kind: "deleted"; readonly path: TreePath }
@@ -87,9 +89,4 @@ export function* decodeContentsPage(bytes: Uint8Array): Generator<ContentsEntry>
   const reader = new ContentsPageReader(bytes);
   while (reader.hasNext) yield reader.next();
   reader.finish();
-}
-
-/** Where the data of each entry lies, of a page that was decoded before: nothing else of it is read, or checked again. */
-export function decodeDataRuns(bytes: Uint8Array): readonly (readonly DataRun[])[] {
-  return readDataRuns(bytes);
 }

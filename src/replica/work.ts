@@ -2,6 +2,7 @@
 import { displayPath } from "../bytes/tree-path.js";
 import { MirrorError } from "../errors.js";
 import { type ContentsEntry, type DataRun, decodeContentsPage } from "../manifest/contents.js";
+import { dataSize } from "../manifest/contents-layout.js";
 import type { LocatedFile, StripeRequest } from "../retrieve/stripes.js";
 import type { EntryUses } from "./plan.js";
 
@@ -154,12 +155,6 @@ export interface NumberedSet {
 
 function runsOf(entry: ContentsEntry): readonly DataRun[] {
   return entry.kind === "deleted" || entry.kind === "object" ? [] : entry.data;
-}
-
-function dataSize(runs: readonly DataRun[]): number {
-  let sum = 0;
-  for (const { pieceSizeBytes, pieceCount } of runs) sum += pieceSizeBytes * pieceCount;
-  return sum;
 }
 
 /** What of the data of `runs` comes after its first bytes. */
